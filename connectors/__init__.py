@@ -1,0 +1,1 @@
+"""The edges: the log, the exchanges, the database."""

@@ -1,0 +1,1 @@
+"""One recipe per flow: source, stages, sinks."""

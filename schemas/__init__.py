@@ -1,0 +1,1 @@
+"""The language of the log: every record that a topic carries, as msgspec structs."""

@@ -1,0 +1,16 @@
+"""Bytes to records and back: one JSON object a message."""
+
+import msgspec
+
+from schemas.command import AnyCommand
+from schemas.dead import DeadLetter
+from schemas.market import AnyEvent
+from schemas.quality import QualityRecord
+from schemas.vector import FeatureVector
+
+encode = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder(AnyEvent).decode
+decode_vector = msgspec.json.Decoder(FeatureVector).decode
+decode_quality = msgspec.json.Decoder(QualityRecord).decode
+decode_command = msgspec.json.Decoder(AnyCommand).decode
+decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode

@@ -1,0 +1,41 @@
+"""Which topic carries what."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from zlib import crc32
+
+from schemas.command import AnyCommand
+from schemas.dead import DeadLetter
+from schemas.market import AnyEvent
+from schemas.quality import QualityRecord
+from schemas.vector import FeatureVector
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: its name, the type of its records, its key, and how the log cleans it up."""
+
+    name: str
+    record: Any
+    key: str
+    about: str
+    cleanup: Literal["delete", "compact"] = "delete"
+
+
+EVENTS = Topic("events", AnyEvent, "symbol", "Everything that can change a decision, in the order that is the truth.")
+FEATURES = Topic("features", FeatureVector, "symbol", "One feature vector per symbol and second.")
+QUALITY = Topic("quality", QualityRecord, "symbol", "Gaps, desynchronised books, anomalies.")
+COMMANDS = Topic("commands", AnyCommand, "target", "Requests: resynchronise a book.")
+DEAD_LETTERS = Topic("dead-letters", DeadLetter, "source", "What could not be read, with the reason.")
+
+TOPICS = (EVENTS, FEATURES, QUALITY, COMMANDS, DEAD_LETTERS)
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def shard_of(symbol: str, shards: int) -> int:
+    """The shard that holds a symbol: CRC-32 of its name, as librdkafka's own key partitioner does it.
+
+    >>> shard_of("BTCUSDT", 4), shard_of("ETHUSDT", 4)
+    (3, 0)
+    """
+    return crc32(symbol.encode()) % shards

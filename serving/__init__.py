@@ -1,0 +1,1 @@
+"""The HTTP interface: it follows the topics and never computes a feature."""
