@@ -1,0 +1,123 @@
+"""The engine of one shard: raw messages in, records in origin order out. Plain Python, no I/O."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from schemas.codec import decode_event
+from schemas.dead import DeadLetter
+from schemas.origin import Origin
+from schemas.output import Output, output
+
+Raw = tuple[int, bytes | None]
+"""(offset, value) of one message of the shard."""
+
+
+class Cursor:
+    """Names the outputs of the event at hand. Stages share one and call ``next`` for every record they make.
+
+    >>> cursor = Cursor(shard=3)
+    >>> cursor.at(17); cursor.next(), cursor.next()
+    (Origin(shard=3, offset=17, index=0), Origin(shard=3, offset=17, index=1))
+    """
+
+    def __init__(self, shard: int) -> None:
+        self.shard = shard
+        self.offset = -1
+        self.index = 0
+
+    def at(self, offset: int) -> None:
+        """Begin with the event at ``offset``."""
+        self.offset = offset
+        self.index = 0
+
+    def next(self) -> Origin:
+        """The origin of the next output of this event."""
+        origin = Origin(self.shard, self.offset, self.index)
+        self.index += 1
+        return origin
+
+
+class Refused(ValueError):
+    """A stage cannot take an event that could be read; the message is the reason. It becomes a dead letter."""
+
+
+class Stage(Protocol):
+    """A deterministic state machine over the ordered stream of one shard."""
+
+    layout: int
+    """Raised whenever the form of ``snapshot`` changes, so that no older one is ever restored."""
+
+    def feed(self, record: Any, out: list[Any]) -> None:
+        """Append to ``out`` what flows on: derived records, and ``record`` itself unless it is consumed."""
+        ...
+
+    def snapshot(self) -> Any:
+        """The whole state as plain data."""
+        ...
+
+    def restore(self, state: Any) -> None:
+        """Take the state of a snapshot over."""
+        ...
+
+
+class Engine:
+    """Feeds one shard through a chain of stages.
+
+    The bytes of the outputs depend on the messages and their offsets alone: not on how ``feed`` was called, nor on
+    snapshots and restores in between. A message that cannot be read, or that a stage refuses, becomes a dead letter and
+    changes no state.
+    """
+
+    def __init__(self, shard: int, build: Callable[[Cursor], Sequence[Stage]]) -> None:
+        self.cursor = Cursor(shard)
+        self.stages = list(build(self.cursor))
+        self.fed = 0
+
+    def feed(self, messages: Iterable[Raw]) -> list[Output]:
+        """Process messages in offset order."""
+        outputs: list[Output] = []
+        begin = self.cursor.at
+        count = 0
+        for offset, value in messages:
+            begin(offset)
+            count += 1
+            try:
+                event = decode_event(value or b"")
+                records = self._through(event)
+            except (msgspec.DecodeError, Refused) as error:
+                records = [self._dead_letter(value or b"", str(error))]
+            for record in records:
+                if (made := output(record)) is not None:
+                    outputs.append(made)
+        self.fed += count
+        return outputs
+
+    def snapshot(self) -> bytes:
+        """The state of all stages as immutable bytes."""
+        return msgspec.msgpack.encode([[stage.layout, stage.snapshot()] for stage in self.stages])
+
+    def restore(self, state: bytes) -> None:
+        """Take over a snapshot.
+
+        Raises:
+            ValueError: when it was made by stages of another layout.
+        """
+        parts = msgspec.msgpack.decode(state)
+        if [layout for layout, _ in parts] != [stage.layout for stage in self.stages]:
+            raise ValueError("the snapshot has another layout: discard the recovery directory and rebuild from the log")
+        for stage, (_, data) in zip(self.stages, parts, strict=True):
+            stage.restore(data)
+
+    def _through(self, event: Any) -> list[Any]:
+        records = [event]
+        for stage in self.stages:
+            out: list[Any] = []
+            for record in records:
+                stage.feed(record, out)
+            records = out
+        return records
+
+    def _dead_letter(self, raw: bytes, reason: str) -> DeadLetter:
+        return DeadLetter("events", reason, raw, origin=self.cursor.next())

@@ -1,0 +1,227 @@
+"""The market stage: books, tapes, candles and tickers in, one feature vector per symbol and second out."""
+
+from typing import Any
+
+from operators.book import Outcome
+from operators.candles import QUIET
+from operators.engine import Cursor, Refused
+from operators.features.featureset import FeatureSet
+from operators.spans import MINUTE, SECOND
+from operators.symbol import SymbolState
+from schemas.command import Resync
+from schemas.market import (
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    Gap,
+    Kline,
+    Tick,
+    Ticker,
+    Trade,
+)
+from schemas.quality import Problem, QualityRecord
+from schemas.vector import FeatureVector, Interval
+
+JUMP = 60 * SECOND
+"""Only a tick may turn the clock further than this in one step: one wrong time must not swallow a day."""
+MARGIN = (QUIET + 10) * MINUTE
+"""What a rebuild reads beyond the longest look-back: a silence, a keyframe's interval, a begun minute, and the minutes
+for which a candle may repeat an older price."""
+ASK_AGAIN = 10 * SECOND
+"""A book that is still unsynchronised asks for a snapshot again after this long."""
+
+Detail = dict[str, int | float | str]
+
+INTERVALS: tuple[tuple[Interval, int], ...] = (("1s", 1), ("3s", 3), ("15s", 15), ("1m", 60))
+
+
+def closes_at(t: int) -> list[Interval]:
+    """Which intervals end at the whole second ``t`` (microseconds).
+
+    >>> closes_at(75 * SECOND)
+    ['1s', '3s', '15s']
+    """
+    second = t // SECOND
+    return [name for name, seconds in INTERVALS if second % seconds == 0]
+
+
+class MarketStage:
+    """Turns the events of one shard into vectors and quality records.
+
+    The clock is the greatest ``recv`` seen. The vectors for the whole second t, one per symbol in sorted order, come
+    out before the first event with ``recv`` > t is applied. A late event is applied at the clock: it never turns the clock
+    back. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the next
+    whole second, and what it knew of its windows counts from there, so that a long silence neither produces thousands
+    of vectors nor passes for a quiet market.
+
+    Everything is a pure function of a bounded look-back, ``lookback`` microseconds.
+    """
+
+    layout = 1
+
+    def __init__(self, features: FeatureSet, cursor: Cursor) -> None:
+        self.features = features
+        self.cursor = cursor
+        self.lookback = features.lookback_us + MARGIN
+        self.clock: int | None = None
+        self.boundary = 0
+        self.symbols: dict[str, SymbolState] = {}
+        self._apply = {
+            BookDelta: self._book_delta,
+            BookSnapshot: self._book_snapshot,
+            Trade: self._trade,
+            Kline: self._kline,
+            Ticker: self._ticker,
+            Funding: self._funding,
+            Gap: self._gap,
+        }
+
+    def feed(self, record: Any, out: list[Any]) -> None:
+        """Close the seconds that ended before ``record``, then apply it."""
+        apply = self._apply.get(type(record))
+        if apply is None:
+            if type(record) is Tick:
+                self._advance(record.recv, out)
+            out.append(record)
+            return
+        clock = self.clock
+        recv = record.recv
+        if clock is None or recv > clock:
+            if clock is not None and recv > clock + JUMP:
+                raise Refused(
+                    f"recv is {(recv - clock) / SECOND:.0f} s ahead of the shard's clock, and no tick says so:"
+                    " the event is dated in the future"
+                )
+            self._advance(recv, out)
+        state = self.symbols.get(record.symbol)
+        if state is None:
+            state = self.symbols[record.symbol] = SymbolState()
+        apply(record, state, self.clock, out)
+        out.append(record)
+
+    def snapshot(self) -> Any:
+        """The state as plain data."""
+        return self.clock, self.boundary, [(name, state.snapshot()) for name, state in self.symbols.items()]
+
+    def restore(self, state: Any) -> None:
+        """The inverse of ``snapshot``."""
+        self.clock, self.boundary, symbols = state
+        self.symbols = {name: SymbolState.restore(data) for name, data in symbols}
+
+    # --- the clock ---
+
+    def _advance(self, recv: int, out: list[Any]) -> None:
+        if self.clock is None:
+            self.boundary = -(-recv // SECOND) * SECOND
+        elif recv <= self.clock:
+            return
+        elif recv > self.boundary:
+            self._close_until(recv, out)
+        self.clock = recv
+
+    def _close_until(self, recv: int, out: list[Any]) -> None:
+        """Publish every second before ``recv``; once all symbols are silent, go straight to the next whole second."""
+        t = self.boundary
+        while t < recv:
+            active = [name for name, state in self.symbols.items() if state.active(t)]
+            if not active:
+                t = -(-recv // SECOND) * SECOND
+                break
+            if t % MINUTE == 0:
+                self._minute(t)
+            for name in sorted(active):
+                out.append(self._vector(name, self.symbols[name], t, recv))
+            t += SECOND
+        self.boundary = t
+
+    def _minute(self, t: int) -> None:
+        """Close the minute's candles, and forget symbols that have not been heard of for a whole look-back."""
+        for state in self.symbols.values():
+            state.close_minute(t)
+        self.symbols = {name: state for name, state in self.symbols.items() if state.idle(t) <= self.lookback}
+
+    def _vector(self, symbol: str, state: SymbolState, t: int, recv: int) -> FeatureVector:
+        taint = state.taint(t)
+        return FeatureVector(
+            symbol,
+            t,
+            recv,
+            closes_at(t),
+            self.features.compute(state.view(t)),
+            self.features.version,
+            bool(taint),
+            taint,
+            self.cursor.next(),
+        )
+
+    # --- the events ---
+
+    def _book_delta(self, event: BookDelta, state: SymbolState, clock: int, out: list[Any]) -> None:
+        state.heard(clock)
+        outcome = state.book_delta(event, clock)
+        if outcome not in ("applied", "stale"):
+            self._desynchronised(event, state, clock, outcome, out)
+
+    def _book_snapshot(self, event: BookSnapshot, state: SymbolState, clock: int, out: list[Any]) -> None:
+        if not event.keyframe:
+            state.heard(clock)
+        lost = state.lost_book
+        outcome = state.book_snapshot(event, clock)
+        if outcome == "crossed":
+            self._desynchronised(event, state, clock, outcome, out)
+        elif outcome == "mismatch":
+            out.append(self._quality(event.symbol, clock, "keyframe.mismatch", {"u": event.u}))
+        elif lost and not state.lost_book:
+            out.append(self._quality(event.symbol, clock, "book.synchronised", {"u": event.u}))
+
+    def _desynchronised(
+        self,
+        event: BookDelta | BookSnapshot,
+        state: SymbolState,
+        clock: int,
+        outcome: Outcome,
+        out: list[Any],
+    ) -> None:
+        """Report the loss once, and ask for a snapshot now and again until one comes."""
+        if not state.lost_book:
+            state.lost_book = True
+            problem: Problem = "book.crossed" if outcome == "crossed" else "book.desynchronised"
+            detail: Detail = {"u": event.u, "reason": outcome}
+            out.append(self._quality(event.symbol, clock, problem, detail))
+        if state.asked_at is None or clock - state.asked_at >= ASK_AGAIN:
+            state.asked_at = clock
+            out.append(Resync(event.symbol, clock, outcome, self.cursor.next()))
+
+    def _trade(self, event: Trade, state: SymbolState, clock: int, out: list[Any]) -> None:
+        if event.backfilled:
+            return
+        state.heard(clock)
+        if not state.trade(event, clock):
+            out.append(self._quality(event.symbol, clock, "trade.duplicate", {"id": event.id}))
+
+    def _kline(self, event: Kline, state: SymbolState, clock: int, out: list[Any]) -> None:
+        if not event.backfilled:
+            state.heard(clock)
+        state.kline(event, clock)
+
+    def _ticker(self, event: Ticker, state: SymbolState, clock: int, out: list[Any]) -> None:
+        state.heard(clock)
+        state.ticker(event, clock)
+
+    def _funding(self, event: Funding, state: SymbolState, clock: int, out: list[Any]) -> None:
+        if not event.backfilled:
+            state.heard(clock)
+        state.funding_rate(event, clock)
+
+    def _gap(self, event: Gap, state: SymbolState, clock: int, out: list[Any]) -> None:
+        state.gap(event, clock)
+        detail: Detail = {
+            "channel": event.channel,
+            "reason": event.reason,
+            "from": event.start,
+            "to": event.end,
+        }
+        out.append(self._quality(event.symbol, clock, "gap", detail))
+
+    def _quality(self, symbol: str, clock: int, problem: Problem, detail: Detail) -> QualityRecord:
+        return QualityRecord(symbol, clock, problem, detail, self.cursor.next())

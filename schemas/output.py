@@ -1,0 +1,34 @@
+"""A record on its way to a topic."""
+
+from typing import Any, NamedTuple
+
+from schemas.codec import encode
+from schemas.origin import Origin
+from schemas.topics import EVENTS, TOPICS
+
+TOPIC_OF = {
+    kind: topic.name
+    for topic in TOPICS
+    if topic is not EVENTS
+    for kind in getattr(topic.record, "__args__", (topic.record,))
+}
+"""The topic of every record type that a flow may write."""
+
+
+class Output(NamedTuple):
+    """What a flow writes: ``value`` is the bytes that will stand on the topic, ``timestamp`` in microseconds UTC."""
+
+    topic: str
+    key: str
+    origin: Origin
+    timestamp: int
+    value: bytes
+
+
+def output(record: Any) -> Output | None:
+    """Encode a derived record; None for a record that belongs to no output topic."""
+    topic = TOPIC_OF.get(type(record))
+    if topic is None:
+        return None
+    key = getattr(record, "symbol", None) or getattr(record, "source", "")
+    return Output(topic, key, record.origin, getattr(record, "ts", 0), encode(record))
