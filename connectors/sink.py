@@ -30,8 +30,8 @@ T = TypeVar("T")
 class Lease(Protocol):
     """The right to write one shard of a topic."""
 
-    def check(self) -> None:
-        """Raise when the right was lost to another writer."""
+    def check(self) -> bool:
+        """Whether the right was held without a break since the last call. Raises when another writer has it."""
         ...
 
     def release(self) -> None: ...
@@ -46,8 +46,9 @@ class Unleased:
     def __init__(self, topic: str, shard: int) -> None:
         self.name = (topic, shard)
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """There is nobody to lose it to."""
+        return True
 
     def release(self) -> None:
         """Nothing was taken."""
@@ -125,7 +126,9 @@ class _Part(StatefulSinkPartition[Output, None]):
 
     def snapshot(self) -> None:
         """Called at the end of an epoch, which is not closed before its outputs are on the log."""
-        self.lease.check()
+        if not self.lease.check():
+            for stream in self.streams.values():
+                stream.look_again()
         self.principal.flush()
 
     def close(self) -> None:
@@ -175,6 +178,13 @@ class _Stream:
         except LogUnavailable:
             self._recover()
         self.unconfirmed.clear()
+
+    def look_again(self) -> None:
+        """Somebody may have written while we could not tell: never go back behind what the topic holds now."""
+        self.flush()
+        newest = patiently(lambda: last_origin(self.log, self.topic, self.shard))
+        if newest is not None and (self.last is None or newest > self.last):
+            self.last = newest
 
     def _recover(self) -> None:
         """Wait until the log is back, find out what it has, and write the rest."""

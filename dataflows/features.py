@@ -6,10 +6,10 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
-from operators.features.featureset import FeatureSet
 
 from dataflows.shards import ShardLogic
 from operators.engine import Cursor, Engine
+from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 
 WRITES = ("quality", "commands", "dead-letters", "features")

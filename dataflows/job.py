@@ -14,7 +14,7 @@ from dataflows import recovery
 from dataflows.parity import CompareSink, Parity
 from dataflows.positions import Place
 from dataflows.rebuild import PastLost, lookback_offset, rebuild_offset, time_at
-from dataflows.run import EPOCH, run, tune_gc
+from dataflows.run import EPOCH, own_errors, run, tune_gc
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 from operators.registry import Registry
@@ -54,6 +54,7 @@ class FeaturesJob:
         self,
         directory: Path,
         *,
+        prefix: str = "",
         take: Take = Unleased,
         counters: Counters | None = None,
         process: int | None = None,
@@ -70,7 +71,7 @@ class FeaturesJob:
 
         def start(shard: int) -> int:
             try:
-                return rebuild_offset(self.log, recipe.WRITES[-1], shard, self.lookback)
+                return rebuild_offset(self.log, prefix + recipe.WRITES[-1], shard, self.lookback)
             except PastLost:
                 if accept_loss:
                     return self.log.start("events", shard)
@@ -78,7 +79,7 @@ class FeaturesJob:
 
         stop = stop_at_end(self.log, "events", self.shards) if until_end else None
         source = LogSource(self.log, "events", self.shards, start, stop, self.batch)
-        sink = LogSink(self.log, recipe.WRITES, self.shards, take, counters)
+        sink = LogSink(self.log, recipe.WRITES, self.shards, take, counters, prefix)
         flow = recipe.build(source, sink, self.features)
         run(flow, recovery=directory, process=process, addresses=addresses)
 
@@ -129,7 +130,8 @@ class FeaturesJob:
 
     def _run(self, source: LogSource, sink: LogSink | CompareSink) -> None:
         tune_gc()
-        run_main(recipe.build(source, sink, self.features), epoch_interval=EPOCH)
+        with own_errors():
+            run_main(recipe.build(source, sink, self.features), epoch_interval=EPOCH)
 
     def prepare(self, directory: Path, log_name: str) -> None:
         """Make the recovery directory ready, discarding state that does not fit."""

@@ -1,7 +1,8 @@
 """Runs a dataflow in this process: one member of a cluster, or alone."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,10 +40,25 @@ def run(
         epoch: how often state is stored.
     """
     tune_gc()
-    cli_main(
-        flow,
-        process_id=process,
-        addresses=list(addresses) if addresses else None,
-        epoch_interval=epoch,
-        recovery_config=config(recovery) if recovery else None,
-    )
+    with own_errors():
+        cli_main(
+            flow,
+            process_id=process,
+            addresses=list(addresses) if addresses else None,
+            epoch_interval=epoch,
+            recovery_config=config(recovery) if recovery else None,
+        )
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Bytewax wraps what our sources and sinks raise; give the first of it back as it was."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if cause is error:
+            raise
+        raise cause from error

@@ -1,5 +1,6 @@
 """The market stage: books, tapes, candles and tickers in, one feature vector per symbol and second out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from operators.book import Outcome
@@ -66,7 +67,7 @@ class MarketStage:
         self.clock: int | None = None
         self.boundary = 0
         self.symbols: dict[str, SymbolState] = {}
-        self._apply = {
+        self._apply: dict[type, Callable[..., None]] = {
             BookDelta: self._book_delta,
             BookSnapshot: self._book_snapshot,
             Trade: self._trade,

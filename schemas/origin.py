@@ -18,7 +18,7 @@ class Origin(NamedTuple):
 
     shard: int
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # the field wins over tuple.index, which nobody needs here
 
     def header(self) -> bytes:
         """The value of the ``origin`` header of every derived record."""

@@ -1,0 +1,1 @@
+"""What README's figures come from. Everything is measured as ratios within one run: machines differ, and share."""

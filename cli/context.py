@@ -1,0 +1,193 @@
+"""What every verb needs: the log, the database, the registry, log lines, and errors a person can act on."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+import psycopg
+import structlog
+import typer
+from rich.console import Console
+
+from cli import sessions
+from cli import settings as sources
+from cli.settings import Settings, SettingsError, read_settings
+from connectors.log import Log, LogError, LogUnavailable, open_log
+from connectors.postgres.embedded import EmbeddedPostgres
+from connectors.postgres.lease import LeaseHeld, LeaseUnavailable
+from connectors.postgres.migrate import MigrationError
+from connectors.postgres.program import PostgresError
+from operators.registry import RegistryError, parse_registry
+from operators.registry.model import Registry
+
+REGISTRIES = Path(__file__).resolve().parents[1] / "config" / "feature_registry"
+
+
+class Exit(IntEnum):
+    """What a program that calls us may rely on. Documented in README; never renumbered."""
+
+    OK = 0
+    FAILED = 1
+    """A check found what it looks for: a mismatch, a stale file."""
+    USAGE = 2
+    """A setting, an option or a configuration file is wrong."""
+    UNAVAILABLE = 3
+    """The log, the database or another server is away."""
+    DATA = 4
+    """What is stored cannot be used: trimmed offsets, changed migrations."""
+    HELD = 5
+    """Somebody else already does this: a second writer, a port in use."""
+
+
+class UserError(Exception):
+    """Something a person can put right: a clear message and the exit code."""
+
+    def __init__(self, message: str, exit_code: int = Exit.USAGE) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = int(exit_code)
+
+
+KINDS: tuple[tuple[type[Exception], Exit], ...] = (
+    (SettingsError, Exit.USAGE),
+    (RegistryError, Exit.USAGE),
+    (LeaseHeld, Exit.HELD),
+    (LeaseUnavailable, Exit.UNAVAILABLE),
+    (LogUnavailable, Exit.UNAVAILABLE),
+    (PostgresError, Exit.UNAVAILABLE),
+    (psycopg.OperationalError, Exit.UNAVAILABLE),
+    (MigrationError, Exit.DATA),
+    (LogError, Exit.DATA),
+)
+"""Errors that are no bugs of ours; the first kind that fits decides."""
+
+
+def as_user_error(error: Exception) -> UserError | None:
+    """The error as a person should see it; None for a bug of ours, which deserves its traceback."""
+    if isinstance(error, UserError):
+        return error
+    for kind, code in KINDS:
+        if isinstance(error, kind):
+            return UserError(str(error).strip(), code)
+    return None
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn errors that a person can act on into one paragraph on standard error and an exit code."""
+    try:
+        yield
+    except Exception as error:
+        if not (clear := as_user_error(error)):
+            raise
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]lockstep:[/] {_escaped(clear.message)}")
+        raise SystemExit(clear.exit_code) from error
+
+
+def run(app: Callable[[], object]) -> NoReturn:
+    """The body of the ``lockstep`` command."""
+    with clear_errors():
+        app()
+    raise SystemExit(Exit.OK)
+
+
+def read() -> Settings:
+    """The settings of this program, with a warning for each variable that looks like one and is none."""
+    settings = read_settings()
+    for line in sources.warnings():
+        typer.echo(f"lockstep: {line}", err=True)
+    return settings
+
+
+class Context:
+    """The program's settings and what they stand for. Close it to let go of the embedded database."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or read()
+        self._postgres: EmbeddedPostgres | None = None
+
+    @property
+    def home(self) -> Path:
+        """Where everything that is stored here lives; made on first use."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        return self.settings.home
+
+    def path(self, *parts: str) -> Path:
+        """A file or folder below home; the folder above it is made."""
+        path = self.home.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def session(self) -> Path:
+        """Where the embedded log in use and the recovery state of its flows are."""
+        return sessions.current(self.home)
+
+    def open_log(self) -> Log:
+        """The log that the settings name: Kafka, or the embedded one of the session in use."""
+        return open_log(self.settings.kafka_bootstrap_servers, self.session / "log", sources.kafka_settings())
+
+    def database_url(self) -> str:
+        """The database that the settings name; the embedded one is started and held until ``close``."""
+        if self.settings.database_url:
+            return self.settings.database_url.get_secret_value()
+        self._postgres = self._postgres or EmbeddedPostgres(self.path("postgres"))
+        return self._postgres.start()
+
+    def registry_file(self) -> Path:
+        """The registry's file.
+
+        Raises:
+            UserError: when there is none, with the versions that there are.
+        """
+        wanted = self.settings.registry
+        for path in (Path(wanted), REGISTRIES / f"{wanted}.yaml"):
+            if path.is_file():
+                return path
+        known = ", ".join(sorted(path.stem for path in REGISTRIES.glob("*.yaml")))
+        raise UserError(f"LOCKSTEP_REGISTRY={wanted} is neither a file nor one of the versions here: {known}")
+
+    def registry(self) -> Registry:
+        """The feature registry that the settings name, checked."""
+        file = self.registry_file()
+        try:
+            return parse_registry(file.read_text(encoding="utf-8"), where=str(file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"the feature registry {file} cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the embedded database; it stops when nobody else holds it."""
+        if self._postgres:
+            self._postgres.stop()
+            self._postgres = None
+
+    def __enter__(self) -> "Context":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def configure_logging(log_format: str) -> None:
+    """Log lines on standard error: for a terminal, or one JSON object a line."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    last: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    if log_format == "json":
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, *last],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,32 @@
+"""``lockstep serve``: the HTTP interface."""
+
+from typing import Annotated
+
+import typer
+
+from cli.context import Context, Exit, UserError, configure_logging
+from serving.run import PortTaken, Serving
+from serving.run import serve as run_api
+
+
+def serve(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free port.")] = None,
+) -> None:
+    """Serve the newest features, health and metrics until Ctrl-C."""
+    with Context() as context:
+        settings = context.settings
+        configure_logging(settings.log_format)
+        wanted = Serving(
+            open_log=context.open_log,
+            database_url=context.database_url(),
+            home=context.home,
+            registry=lambda: context.registry().version,
+            amqp_url=settings.amqp_url.get_secret_value() if settings.amqp_url else None,
+            host=settings.api_host,
+            port=settings.api_port if port is None else port,
+            api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        )
+        try:
+            run_api(wanted)
+        except PortTaken as error:
+            raise UserError(str(error), Exit.HELD) from error

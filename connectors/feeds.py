@@ -1,0 +1,49 @@
+"""What the collector collects from: a feed of frames, with its history and its way to ask for a fresh book."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
+
+from connectors.frames import Frame
+from schemas.market import Channel, Gap, Kline
+
+CHANNELS: tuple[Channel, ...] = ("orderbook", "trades", "kline", "ticker")
+"""What a feed of one symbol carries (the ticker brings the funding)."""
+
+
+class Lost(NamedTuple):
+    """A connection ended: what its parser remembered no longer holds."""
+
+    venue: str
+    conn: str
+
+
+Item = Frame | Gap | Kline | Lost
+"""What a feed yields: frames, and what it knows beside them, at its place among them."""
+
+
+class Feed(Protocol):
+    """Where market data come from."""
+
+    live: bool
+    """True: time is the wall clock's, and what is not taken in time is lost. False: time is the frames' own, and the
+    feed waits for its reader."""
+    symbols: Sequence[str] | None
+    """What it was asked for (our names); None: whatever is there."""
+
+    async def history(self) -> list[Kline]:
+        """The last closed candles of each symbol, as backfilled events, oldest first. Empty where there are none."""
+        ...
+
+    def resume(self, since: int) -> None:
+        """The log holds earlier data, and what is missing up to ``since`` (microseconds UTC) is on record. A live feed
+        reports as a gap what is missing from there to its first data."""
+        ...
+
+    def batches(self) -> AsyncIterator[list[Item]]:
+        """What came, as soon as it came, in order. A live feed yields at least once a second, an empty list if nothing
+        came; it ends only by being closed. Called once."""
+        ...
+
+    async def resync(self, symbol: str) -> None:
+        """Have a fresh snapshot of the symbol's book sent, soon. A feed that cannot does nothing."""
+        ...

@@ -1,0 +1,126 @@
+"""Reading one shard of a Kafka topic forward: an assigned partition, never a consumer group."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from connectors.log import LogError, LogUnavailable, OffsetBeyondEnd, OffsetTrimmed, Record
+from connectors.log.kafka_errors import LOGGER, NO_SUCH_TOPIC, REFUSED, explain
+
+DEFAULTS: dict[str, Any] = {
+    "group.id": "lockstep",  # librdkafka wants a name even where nobody joins the group
+    "fetch.queue.backoff.ms": 2,
+    "fetch.error.backoff.ms": 50,
+    "fetch.wait.max.ms": 100,
+    "fetch.message.max.bytes": 4_000_000,
+    "queued.min.messages": 100_000,
+    "queued.max.messages.kbytes": 32_768,
+    "check.crcs": False,
+}
+FIXED: dict[str, Any] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "allow.auto.create.topics": False,
+}
+GRACE = 30.0
+"""Seconds for which a broker may say it knows no such topic: one that has just started says so too."""
+
+NOT_THERE = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
+AT_THE_END = KafkaError._PARTITION_EOF
+
+
+def consumer(settings: Mapping[str, Any]) -> Consumer:
+    """A consumer that commits nothing and tells when it reached an end."""
+    return Consumer({**DEFAULTS, **settings, **FIXED}, logger=LOGGER)
+
+
+class KafkaReader:
+    """A reader of one shard. librdkafka fetches ahead in the background; ``poll`` takes what is there."""
+
+    def __init__(self, settings: Mapping[str, Any], topic: str, shard: int, offset: int) -> None:
+        self.position = offset
+        self._place = f"topic {topic}, shard {shard}"
+        self._partition = TopicPartition(topic, shard, offset)
+        self._held: list[Message] = []
+        self._failure: LogError | None = None
+        self._misplaced = False
+        self._end_seen = 0
+        self._missing_since: float | None = None
+        self._consumer = consumer(settings)
+        self._consumer.assign([self._partition])
+
+    def poll(self, limit: int) -> list[Record]:
+        return [_record(message) for message in self._take(limit)]
+
+    def poll_raw(self, limit: int) -> list[tuple[int, bytes | None]]:
+        return cast(list[tuple[int, bytes | None]], [(m.offset(), m.value()) for m in self._take(limit)])
+
+    def wait(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while not self._held and not self._failed():
+            if (left := deadline - time.monotonic()) <= 0:
+                return False
+            self._held = self._sort(self._consumer.consume(1, left))
+        return True
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _take(self, limit: int) -> list[Message]:
+        messages, self._held = self._held[:limit], self._held[limit:]
+        if len(messages) < limit and not self._failed():
+            messages += self._sort(self._consumer.consume(limit - len(messages), 0))
+        if messages:
+            self.position = cast(int, messages[-1].offset()) + 1
+        elif self._failed():
+            raise self._failure or self._out_of_range()
+        if not self._held:
+            # Between the last record and the end lies what was compacted away, or is the broker's own.
+            self.position = max(self.position, self._end_seen)
+        return messages
+
+    def _failed(self) -> bool:
+        return self._misplaced or self._failure is not None
+
+    def _sort(self, messages: list[Message]) -> list[Message]:
+        """The records among the messages; the others are news about the partition."""
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._hear(error, message.offset())
+        records = [message for message in messages if message.error() is None]
+        if records:
+            self._missing_since = None
+        elif self._missing_since is not None and time.monotonic() - self._missing_since > GRACE:
+            self._failure = explain(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), self._place)
+        return records
+
+    def _hear(self, error: KafkaError, offset: int | None) -> None:
+        if error.code() == AT_THE_END:
+            self._missing_since = None
+            self._end_seen = offset or 0
+        elif error.code() in NOT_THERE:
+            self._misplaced = True
+        elif error.code() in NO_SUCH_TOPIC:
+            self._missing_since = self._missing_since or time.monotonic()
+        elif error.fatal() or error.code() in REFUSED:
+            self._failure = explain(error, self._place)
+
+    def _out_of_range(self) -> LogError:
+        """The broker does not have the position: does it lie before the start or after the end?"""
+        place = f"{self._place}: offset {self.position}"
+        try:
+            start, end = self._consumer.get_watermark_offsets(self._partition, timeout=10.0)
+        except KafkaException as away:
+            return LogUnavailable(f"{place} is not in the log, and the broker is away: {away.args[0].str()}")
+        if self.position < start:
+            return OffsetTrimmed(f"{place} is no longer in the log, which starts at {start}: read from there on")
+        return OffsetBeyondEnd(f"{place} lies beyond the end, {end}: is this the log the offset came from?")
+
+
+def _record(message: Any) -> Record:
+    headers = tuple((name, content or b"") for name, content in message.headers() or ())
+    return Record(message.offset(), message.key(), message.value(), message.timestamp()[1] * 1000, headers)

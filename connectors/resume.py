@@ -1,0 +1,94 @@
+"""What the log missed while no collector ran."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.feeds import CHANNELS
+from connectors.log import Log, LogUnavailable
+from schemas.market import Channel, Gap
+from schemas.topics import EVENTS, shard_of
+
+REASON = "collector restart"
+TAIL = 20_000
+"""So many records at the end of a shard are read to see what was collected last."""
+_PATIENCE = 5.0
+
+_CHANNEL_OF: dict[str, Channel] = {
+    "book.snapshot": "orderbook",
+    "book.delta": "orderbook",
+    "trade": "trades",
+    "kline": "kline",
+    "ticker": "ticker",
+    "funding": "funding",
+}
+
+
+class _Seen(msgspec.Struct):
+    type: str = ""
+    recv: int = 0
+    symbol: str = ""
+
+
+_read = msgspec.json.Decoder(_Seen).decode
+
+
+class Tail(NamedTuple):
+    """The end of a shard: its clock (0: empty), and what was collected last."""
+
+    clock: int
+    sources: frozenset[tuple[str, Channel]]
+
+
+def read_tail(log: Log, shard: int) -> Tail:
+    """The clock of a shard of ``events`` and the symbols and channels among its last records.
+
+    Raises:
+        LogUnavailable: when the log cannot be read now.
+    """
+    start, end = log.start(EVENTS.name, shard), log.end(EVENTS.name, shard)
+    clock, sources = 0, set()
+    reader = log.reader(EVENTS.name, shard, max(start, end - TAIL))
+    try:
+        while reader.position < end:
+            for _, value in reader.poll_raw(end - reader.position):
+                seen = _look(value)
+                clock = max(clock, seen.recv)
+                if channel := _CHANNEL_OF.get(seen.type):
+                    sources.add((seen.symbol, channel))
+            if reader.position < end and not reader.wait(_PATIENCE):
+                raise LogUnavailable(f"topic {EVENTS.name}, shard {shard}: records before offset {end} do not come")
+    finally:
+        reader.close()
+    return Tail(clock, frozenset(sources))
+
+
+def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: int) -> list[Gap]:
+    """A gap per symbol and channel from the end of the log to ``now`` (microseconds UTC); none on an empty log.
+
+    With ``symbols``, for every channel of those; otherwise for whatever was collected last. A shard whose clock is not
+    before ``now`` gets none.
+    """
+    gaps = []
+    for shard in range(shards):
+        tail = read_tail(log, shard)
+        if not 0 < tail.clock < now:
+            continue
+        if symbols is None:
+            wanted = sorted(tail.sources)
+        else:
+            wanted = [(name, channel) for name in sorted(set(symbols)) for channel in CHANNELS]
+        gaps += [
+            Gap(symbol=name, ts=now, recv=now, channel=channel, reason=REASON, start=tail.clock, end=now)
+            for name, channel in wanted
+            if shard_of(name, shards) == shard
+        ]
+    return gaps
+
+
+def _look(value: bytes | None) -> _Seen:
+    try:
+        return _read(value or b"{}")
+    except msgspec.DecodeError:
+        return _Seen()

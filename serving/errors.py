@@ -1,0 +1,48 @@
+"""Errors as JSON: ``detail``, ``error`` and ``trace_id``, so that every kind of client finds its key."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from serving.trace import trace_of
+
+LOGGER = structlog.get_logger()
+
+
+class Error(BaseModel):
+    """What went wrong (``detail``), its kind (``error``), and the trace to look for in the log."""
+
+    detail: Any
+    error: str
+    trace_id: str
+
+
+def error(status: int, detail: Any, trace_id: str) -> JSONResponse:
+    """The answer to a request that failed."""
+    body = Error(detail=detail, error=HTTPStatus(status).phrase, trace_id=trace_id)
+    return JSONResponse(body.model_dump(), status)
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Give every failure of ``app`` the same shape."""
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, problem: HTTPException) -> JSONResponse:
+        return error(problem.status_code, problem.detail, trace_of(request.scope))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, problem: RequestValidationError) -> JSONResponse:
+        return error(422, jsonable_encoder(problem.errors()), trace_of(request.scope))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, problem: Exception) -> JSONResponse:
+        LOGGER.error("api.failed", path=request.url.path, exc_info=problem)
+        return error(500, "this is a defect: see the log under this trace_id", trace_of(request.scope))

@@ -1,0 +1,151 @@
+"""Health: what we depend on, and how the data are, as one flat object beside the details."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from serving.probe import Finding, Probe
+from serving.times import iso, now
+from serving.view import View
+
+SLOW_MS = 70.0
+"""A mean latency above this is reduced performance."""
+
+Link = Literal["connected", "disconnected"]
+
+
+class Check(BaseModel):
+    """One thing looked at."""
+
+    status: Literal["healthy", "degraded"]
+    detail: str
+    connected: bool | None = None
+
+
+class Services(BaseModel):
+    """The same connections under the names of the specification."""
+
+    database: Link
+    message_queue: Link
+    position_manager: Link = "disconnected"
+
+
+class HealthOut(BaseModel):
+    """Flat for dashboards, nested for people; ``degraded`` when any check is."""
+
+    status: Literal["healthy", "degraded"]
+    service: str
+    version: str
+    timestamp: str
+    database_connected: bool
+    queue_connected: bool
+    feature_registry_loaded: bool
+    latest_feature_computation_timestamp: str | None
+    average_latency_ms_last_5min: float | None
+    data_quality_ok: bool
+    active_dataset_builds_count: int = 0
+    last_dataset_build_duration_seconds: float | None = None
+    services: Services
+    checks: dict[str, Check]
+
+
+class Health:
+    """Puts the answer together from what is known already; it never waits.
+
+    Probes are named ``database``, ``message_queue`` (absent where none is configured: the log is the queue then) and
+    ``feature_registry``.
+    """
+
+    def __init__(self, name: str, version: str, view: View, probes: Sequence[Probe]) -> None:
+        self.name = name
+        self.version = version
+        self._view = view
+        self._probes = {probe.name: probe for probe in probes}
+
+    def report(self) -> HealthOut:
+        """Everything as it is at this moment."""
+        time = now()
+        log = _log(self._view)
+        found = {"log": log} | {name: probe.finding for name, probe in self._probes.items()}
+        found.setdefault("message_queue", Finding(log.ok, f"AMQP_URL is not set, the log is the queue: {log.detail}"))
+        latency = self._view.mean_latency_ms(time)
+        found["performance"] = _performance(latency)
+        found["data_quality"] = _quality(self._view.fresh_and_tainted(time))
+        missing = Finding(False, "not configured")
+        database, registry = (found.get(name, missing) for name in ("database", "feature_registry"))
+        newest = max((vector.ts for vector in self._view.vectors.copy().values()), default=None)
+        return HealthOut(
+            status="healthy" if all(finding.ok for finding in found.values()) else "degraded",
+            service=self.name,
+            version=self.version,
+            timestamp=iso(time),
+            database_connected=database.ok,
+            queue_connected=found["message_queue"].ok,
+            feature_registry_loaded=registry.ok,
+            latest_feature_computation_timestamp=None if newest is None else iso(newest),
+            average_latency_ms_last_5min=None if latency is None else round(latency, 3),
+            data_quality_ok=found["data_quality"].ok,
+            services=Services(database=_link(database), message_queue=_link(found["message_queue"])),
+            checks={name: _check(name, finding) for name, finding in found.items()},
+        )
+
+
+def _log(view: View) -> Finding:
+    if view.log_error is not None:
+        return Finding(False, view.log_error)
+    return Finding(
+        True, "answers" if view.ready else "answers; the newest vectors are still being read, or there are none"
+    )
+
+
+def _performance(latency_ms: float | None) -> Finding:
+    if latency_ms is None:
+        return Finding(True, "no live vector in the last five minutes")
+    return Finding(latency_ms <= SLOW_MS, f"market update to vector: mean {latency_ms:.1f} ms, wanted {SLOW_MS:.0f} ms")
+
+
+def _quality(tainted: list[str]) -> Finding:
+    if not tainted:
+        return Finding(True, "no symbol is tainted")
+    return Finding(False, f"tainted, so kept from models: {', '.join(tainted)}")
+
+
+def _link(finding: Finding) -> Link:
+    return "connected" if finding.ok else "disconnected"
+
+
+def _check(name: str, finding: Finding) -> Check:
+    connected = finding.ok if name in ("database", "message_queue", "log") else None
+    return Check(status="healthy" if finding.ok else "degraded", detail=finding.detail, connected=connected)
+
+
+def health_of(request: Request) -> Health:
+    """The health of the application that answers."""
+    health: Health = request.app.state.health
+    return health
+
+
+Here = Annotated[Health, Depends(health_of)]
+router = APIRouter(tags=["status"])
+
+
+class Root(BaseModel):
+    """Who answers."""
+
+    service: str
+    version: str
+    status: Literal["running"] = "running"
+
+
+@router.get("/")
+async def root(health: Here) -> Root:
+    """Who answers."""
+    return Root(service=health.name, version=health.version)
+
+
+@router.get("/health")
+async def health(health: Here) -> HealthOut:
+    """How we are; no key needed. Always 200: ``status`` and ``checks`` tell."""
+    return health.report()

@@ -1,0 +1,108 @@
+"""Runs the API: follows the log, checks what it depends on, and listens."""
+
+import json
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from connectors.log import Log
+from serving.app import create_app
+from serving.follower import Follower
+from serving.keys import key_at
+from serving.probe import DatabaseCheck, Probe, QueueCheck
+from serving.view import View
+
+LOGGER = structlog.get_logger()
+GRACE_SECONDS = 3
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the API needs to know. ``home`` is where the key, the address and the flows' reports are.
+
+    ``registry`` returns a line about the registry that is in use, or raises.
+    """
+
+    open_log: Callable[[], Log]
+    database_url: str
+    home: Path
+    registry: Callable[[], str]
+    amqp_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    api_key: str | None = None
+
+
+def serve(wanted: Serving) -> None:
+    """Listen until SIGINT or SIGTERM. The address is in ``<home>/api.json`` while we do.
+
+    Raises:
+        PortTaken: when the address is in use or not ours.
+    """
+    listening = _listen(wanted.host, wanted.port)
+    view = View()
+    probes = [probe.start() for probe in _probes(wanted)]
+    follower = Follower(wanted.open_log, view).start()
+    app = create_app(view, probes, _key(wanted), wanted.home / "metrics")
+    address = wanted.home / "api.json"
+    try:
+        _announce(address, listening)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        address.unlink(missing_ok=True)
+        follower.stop()
+        for probe in probes:
+            probe.stop()
+        listening.close()
+
+
+def _probes(wanted: Serving) -> list[Probe]:
+    probes = [Probe("database", DatabaseCheck(wanted.database_url)), Probe("feature_registry", wanted.registry)]
+    if wanted.amqp_url:
+        probes.append(Probe("message_queue", QueueCheck(wanted.amqp_url)))
+    return probes
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise PortTaken(
+            f"the API cannot listen on {host}:{port} ({error.strerror}): stop what does, or set LOCKSTEP_API_PORT "
+            "(0 takes any free port) or LOCKSTEP_API_HOST"
+        ) from error
+
+
+def _key(wanted: Serving) -> str:
+    if wanted.api_key:
+        return wanted.api_key
+    path = wanted.home / "api-key"
+    key, made = key_at(path)
+    if made:
+        print(f"API key (shown once, kept in {path}): {key}", file=sys.stderr, flush=True)
+    return key
+
+
+def _announce(path: Path, listening: socket.socket) -> None:
+    """Write the address whole, so that a reader never sees half of it."""
+    host, port = listening.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"url": url, "host": host, "port": port}))
+    with suppress(OSError):
+        fresh.replace(path)
+    LOGGER.info("api.listening", url=url)
