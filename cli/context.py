@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 import structlog
@@ -16,12 +16,14 @@ from cli import sessions
 from cli import settings as sources
 from cli.settings import Settings, SettingsError, read_settings
 from connectors.log import Log, LogError, LogUnavailable, open_log
+from connectors.log.prefixed import PrefixedLog
 from connectors.postgres.embedded import EmbeddedPostgres
 from connectors.postgres.lease import LeaseHeld, LeaseUnavailable
 from connectors.postgres.migrate import MigrationError
 from connectors.postgres.program import PostgresError
-from operators.registry import RegistryError, parse_registry
-from operators.registry.model import Registry
+
+if TYPE_CHECKING:
+    from operators.registry import Registry
 
 REGISTRIES = Path(__file__).resolve().parents[1] / "config" / "feature_registry"
 
@@ -53,7 +55,6 @@ class UserError(Exception):
 
 KINDS: tuple[tuple[type[Exception], Exit], ...] = (
     (SettingsError, Exit.USAGE),
-    (RegistryError, Exit.USAGE),
     (LeaseHeld, Exit.HELD),
     (LeaseUnavailable, Exit.UNAVAILABLE),
     (LogUnavailable, Exit.UNAVAILABLE),
@@ -128,7 +129,8 @@ class Context:
 
     def open_log(self) -> Log:
         """The log that the settings name: Kafka, or the embedded one of the session in use."""
-        return open_log(self.settings.kafka_bootstrap_servers, self.session / "log", sources.kafka_settings())
+        log = open_log(self.settings.kafka_bootstrap_servers, self.session / "log", sources.kafka_settings())
+        return PrefixedLog(log, self.settings.topic_prefix) if self.settings.topic_prefix else log
 
     def database_url(self) -> str:
         """The database that the settings name; the embedded one is started and held until ``close``."""
@@ -150,11 +152,19 @@ class Context:
         known = ", ".join(sorted(path.stem for path in REGISTRIES.glob("*.yaml")))
         raise UserError(f"LOCKSTEP_REGISTRY={wanted} is neither a file nor one of the versions here: {known}")
 
-    def registry(self) -> Registry:
-        """The feature registry that the settings name, checked."""
+    def registry(self) -> "Registry":
+        """The feature registry that the settings name, checked.
+
+        Raises:
+            UserError: when it is refused, with every reason.
+        """
+        from operators.registry import RegistryError, parse_registry  # a second, which most verbs need not wait
+
         file = self.registry_file()
         try:
             return parse_registry(file.read_text(encoding="utf-8"), where=str(file))
+        except RegistryError as error:
+            raise UserError(str(error)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"the feature registry {file} cannot be read: {error}") from error
 

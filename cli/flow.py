@@ -138,9 +138,8 @@ def parity(
         typer.echo(json.dumps({"identical": result.identical, "topics": rows}))
     else:
         for topic, found in result.topics.items():
-            typer.echo(
-                f"{topic}: {found.matches} match, {found.mismatches} differ, {found.missing} missing, {found.extra} extra"
-            )
+            counts = f"{found.mismatches} differ, {found.missing} missing, {found.extra} extra"
+            typer.echo(f"{topic}: {found.matches} match, {counts}")
             if found.first is not None:
                 origin, reason = found.first
                 typer.echo(
@@ -178,7 +177,8 @@ def shards_of(log: Log, default: int, topic: str = "events") -> int:
 
 def log_name(context: Context) -> str:
     """What tells this log from another one."""
-    return context.settings.kafka_bootstrap_servers or str(context.session)
+    home = context.settings.kafka_bootstrap_servers or str(context.session)
+    return f"{home} {context.settings.topic_prefix}"
 
 
 def counted(counters: Counters) -> Callable[[Measures], None]:

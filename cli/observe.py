@@ -109,7 +109,7 @@ class Observer:
 
     def catching_up(self) -> bool:
         """Whether vectors still come, or whole seconds of events have none yet."""
-        then, _, vectors = self.history[-2] if len(self.history) > 1 else self.history[-1]
+        _, _, vectors = self.history[-2] if len(self.history) > 1 else self.history[-1]
         return self.seen.vectors > vectors or self.seen.events == 0
 
     def _settle(self, now: float) -> None:

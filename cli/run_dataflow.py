@@ -197,8 +197,8 @@ def refuse_older_session(log: Log, plan: Plan, shards: int) -> None:
         return
     if any(log.end("events", shard) for shard in range(shards)):
         raise UserError(
-            f"SOURCE={plan.source} SPEED={plan.speed} begins at a time of its own, but the topic events holds records already."
-            " Use another cluster or delete the topic; the embedded log begins anew by itself.",
+            f"SOURCE={plan.source} SPEED={plan.speed} begins at a time of its own, but the topic events holds"
+            " records already. Set another LOCKSTEP_TOPIC_PREFIX, or delete the topic; the embedded log begins anew by itself.",
             Exit.DATA,
         )
 
@@ -224,7 +224,8 @@ def alone(home: Path) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise UserError(
-                f"process {lock.read().strip() or '?'} already runs a dataflow in {home}: stop it, or set LOCKSTEP_HOME",
+                f"process {lock.read().strip() or '?'} already runs a dataflow in {home}:"
+                " stop it, or set LOCKSTEP_HOME",
                 Exit.HELD,
             ) from None
         lock.truncate(0)

@@ -50,8 +50,12 @@ class Settings(BaseSettings):
     shards: int = _setting(
         "LOCKSTEP_SHARDS", 4, "Shards of each topic, when it is created", "a whole number from 1 to 1024", ge=1, le=1024
     )
+    topic_prefix: str = _setting(
+        "LOCKSTEP_TOPIC_PREFIX", "", "Put before the name of every topic, for several installations on one cluster",
+        "letters, digits, '.', '_' and '-'", pattern=r"^[A-Za-z0-9._-]{0,100}$",
+    )  # fmt: skip
     registry: str = _setting(
-        "LOCKSTEP_REGISTRY", "1.2.0", "Feature registry", "a version in config/feature_registry, or a YAML file"
+        "LOCKSTEP_REGISTRY", "full", "Feature registry", "a version in config/feature_registry, or a YAML file"
     )
     api_host: str = _setting(
         "LOCKSTEP_API_HOST", "127.0.0.1", "Address that the API listens on", "an address of this machine", min_length=1

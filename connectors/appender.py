@@ -1,6 +1,7 @@
 """Brings records from the buffer onto the log: at once, in order, each once, also across an outage of the log."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -42,7 +43,8 @@ class Appender:
         self.writers: dict[Place, _ShardWriter] = {}
         self.wake = asyncio.Event()
         self.progress = asyncio.Event()
-        self.writing = False
+        self.writing = 0
+        """How many records are under way."""
         self.told = 0.0
         self.dropped_told = 0
 
@@ -57,9 +59,9 @@ class Appender:
             self.wake.clear()
             while len(self.buffer):
                 batch = self.buffer.take(BATCH)
-                self.writing = True
+                self.writing = len(batch)
                 await self._write(batch)
-                self.writing = False
+                self.writing = 0
                 self.appended += len(batch)
                 self.progress.set()
 
@@ -194,10 +196,8 @@ class _ShardWriter:
         self.failed, self.sent = True, False
         writer, self.writer = self.writer, None
         if writer is not None:
-            try:
+            with contextlib.suppress(LogUnavailable):
                 writer.close()
-            except LogUnavailable:
-                pass
 
     def _written(self) -> int:
         """How many of the unconfirmed records the log has: it keeps a prefix, perhaps among records of others."""

@@ -35,7 +35,10 @@ _CHANNEL_OF: dict[str, Channel] = {
 
 @dataclass
 class Summary:
-    """What a collector did so far. ``bad`` counts by reason; ``appended`` and ``dropped`` count records of all topics."""
+    """What a collector did so far.
+
+    ``bad`` counts by reason; ``appended`` and ``dropped`` count records of all topics.
+    """
 
     frames: int = 0
     events: dict[str, int] = field(default_factory=Counter)

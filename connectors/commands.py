@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
-from connectors.log import Log, LogUnavailable, OffsetTrimmed, Reader
+from connectors.log import Log, LogUnavailable, OffsetBeyondEnd, OffsetTrimmed, Reader
 from schemas.codec import decode_command
 from schemas.command import Resync
 from schemas.topics import COMMANDS
@@ -17,7 +17,7 @@ _LIMIT = 1_000
 
 
 class Commands:
-    """Obeys commands that are appended from now on, within about a tenth of a second.
+    """Obeys commands that are appended after ``begin``, within about a tenth of a second.
 
     Args:
         log: where the commands are.
@@ -31,6 +31,15 @@ class Commands:
         self.resync = resync
         self.stopped = threading.Event()
         self.obeyed = 0
+        self.positions: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Commands from here on count.
+
+        Raises:
+            LogUnavailable: when the log is away.
+        """
+        self.positions = {shard: self.log.end(COMMANDS.name, shard) for shard in range(self.shards)}
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
@@ -53,21 +62,31 @@ class Commands:
             await loop.run_in_executor(None, thread.join)
 
     def _follow(self, found: Callable[[Resync], None]) -> None:
-        """Read every shard from its end on. An outage of the log is waited out."""
+        """Read every shard. An outage of the log is waited out."""
         readers: dict[int, Reader] = {}
         while not self.stopped.is_set():
             try:
-                for shard in range(self.shards):
+                for shard, position in self.positions.items():
                     if shard not in readers:
-                        readers[shard] = self.log.reader(COMMANDS.name, shard, self.log.end(COMMANDS.name, shard))
+                        readers[shard] = self.log.reader(COMMANDS.name, shard, position)
                     self._read(readers[shard], found)
+                    self.positions[shard] = readers[shard].position
                 readers[0].wait(_NAP)
-            except OffsetTrimmed:
+            except (OffsetTrimmed, OffsetBeyondEnd) as error:
+                structlog.get_logger().warning("commands.skipped", problem=str(error))
                 _close(readers)
+                self._wait_and_begin()
             except LogUnavailable as error:
                 structlog.get_logger().warning("commands.away", problem=str(error))
                 self.stopped.wait(1.0)
         _close(readers)
+
+    def _wait_and_begin(self) -> None:
+        """What was trimmed away cannot be obeyed: go on at the end."""
+        try:
+            self.begin()
+        except LogUnavailable:
+            self.stopped.wait(1.0)
 
     def _read(self, reader: Reader, found: Callable[[Resync], None]) -> None:
         for offset, value in reader.poll_raw(_LIMIT):

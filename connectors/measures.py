@@ -83,7 +83,7 @@ class Measures:
 
     def count(self, name: str, amount: float = 1, **labels: object) -> None:
         """Raise a counter."""
-        key = (name, "counter", _labels(labels))
+        key: tuple[str, Kind, Labels] = (name, "counter", _labels(labels))
         with self._lock:
             self._numbers[key] = self._numbers.get(key, 0) + amount
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from connectors.feeds import CHANNELS
 from connectors.log import Log, LogUnavailable
@@ -73,6 +74,14 @@ def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: in
     gaps = []
     for shard in range(shards):
         tail = read_tail(log, shard)
+        if tail.clock > now:
+            structlog.get_logger().warning(
+                "collector.behind",
+                shard=shard,
+                log_ends=tail.clock,
+                session_begins=now,
+                advice="the log is ahead of this session, whose events will count as late; use a fresh log",
+            )
         if not 0 < tail.clock < now:
             continue
         if symbols is None:

@@ -34,7 +34,7 @@ def check(event: AnyEvent, now: int | None = None, known: Collection[str] | None
     recv = event.recv
     if not 0 < recv < YEAR_2100:
         return f"recv {recv} is not between 1970 and 2100"
-    if now is not None and recv > now + FUTURE + 1:
+    if now is not None and recv > now + FUTURE:
         return f"recv lies {(recv - now) / SECOND:.3f} s in the future"
     if isinstance(event, Tick):
         return None

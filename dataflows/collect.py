@@ -112,6 +112,7 @@ class _Session:
     async def run(self) -> None:
         """Collect until the feed ends."""
         await self.appender.in_thread(self._create)
+        await self.appender.in_thread(self.commands.begin)
         obeying = asyncio.create_task(self.commands.run())
         collecting = asyncio.create_task(self._collect())
         try:
@@ -186,7 +187,7 @@ async def _drain(appender: Appender, writing: asyncio.Task[None], patience: floa
     draining = asyncio.create_task(appender.room(0))
     await asyncio.wait([draining, writing], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     await _cancel([draining])
-    if left := len(appender.buffer):
+    if left := len(appender.buffer) + appender.writing:
         appender.buffer.dropped += left
         structlog.get_logger().error("collector.unwritten", records=left, advice="the log was away at the end")
 

@@ -62,7 +62,7 @@ class FeaturesJob:
         until_end: bool = False,
         accept_loss: bool = False,
     ) -> None:
-        """Follow the log from where the recovery directory, or else the output, says; for ever, or until its present end.
+        """Follow the log from where the recovery directory, or else the output, says; for ever, or to its present end.
 
         Raises:
             PastLost: when retention took what must still be processed and ``accept_loss`` is not set.

@@ -100,7 +100,7 @@ class FundingRates:
     def settled(self, t: int, n: int) -> list[float] | None:
         """The last ``n`` settled rates at ``t``, oldest first; ``None`` when one of them is missing."""
         times, rates = self._known(t)
-        if len(times) < n or times[-n] <= t - n * INTERVAL - GRACE*50:
+        if len(times) < n or times[-n] <= t - n * INTERVAL - GRACE:
             return None
         return rates[-n:]
 

@@ -94,7 +94,12 @@ class BybitRest:
         end: int | None = None
         while len(found) < count:
             limit = min(PAGE, count - len(found) + 1)
-            query = {"category": market or "linear", "symbol": theirs, "interval": "1", "limit": limit}
+            query: dict[str, str | int] = {
+                "category": market or "linear",
+                "symbol": theirs,
+                "interval": "1",
+                "limit": limit,
+            }
             if since:
                 query["start"] = since // 1000
             if end is not None:

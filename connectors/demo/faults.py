@@ -38,10 +38,10 @@ class FaultRates:
 
 
 class Fault(NamedTuple):
-    """One fault: what was done to the frame with this place in the incoming stream (from 0)."""
+    """One fault: what was done to the frame at this place in the incoming stream (from 0)."""
 
     kind: Kind
-    index: int
+    place: int
     frame: Frame
 
 

@@ -51,12 +51,13 @@ class DemoFeed:
         self.anchor = (begin, begin) if by_wall_clock else None
         self.end = None if seconds is None else begin + int(seconds * 1e6)
         self.market = Market(symbols, seed, begin, rate, depth)
+        self.past = [kline for symbol in self.market.symbols.values() for kline in symbol.history(HISTORY)]
         self.faults = Faults(rates or FaultRates(), seed)
         self.wanted: set[str] = set()
 
     async def history(self) -> list[Kline]:
         """The candles before the start."""
-        return [kline for symbol in self.market.symbols.values() for kline in symbol.history(HISTORY)]
+        return self.past
 
     def resume(self, since: int) -> None:
         """Nothing is missing from the first frame on."""

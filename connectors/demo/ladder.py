@@ -15,8 +15,9 @@ class Ladder:
     >>> asks.fill(100, 1.0)
     >>> asks.ranks[0], len(asks.ranks)
     (100, 3)
-    >>> [(rank, lots) for rank, lots in asks.take(5)]
-    [(100, 5)]
+    >>> asks.put(100, 7)
+    >>> list(asks.take(5)), asks.sizes[100]
+    ([(100, 5)], 2)
     """
 
     def __init__(self, sign: int, depth: int, gap: int, lots: float, rng: Random) -> None:

@@ -26,9 +26,7 @@ class Market:
     b'{"topic":"orderbook.50.BTCUSDT","type":"snapshot"'
     """
 
-    def __init__(
-        self, symbols: Sequence[str], seed: int, start: int, rate: float = 1.0, depth: int = 50
-    ) -> None:
+    def __init__(self, symbols: Sequence[str], seed: int, start: int, rate: float = 1.0, depth: int = 50) -> None:
         if not symbols:
             raise ValueError("the demo exchange needs at least one symbol")
         if rate <= 0:

@@ -67,8 +67,8 @@ class KafkaServer:
     @property
     def pid(self) -> int | None:
         """The broker's process id, or None when it does not run."""
-        if self._process is not None:
-            self._process.poll()  # collects the exit status of our own child, which else stays as a zombie
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
         try:
             pid = int((self._directory / "pid").read_text())
             ours = str(self._settings) in psutil.Process(pid).cmdline()

@@ -17,6 +17,8 @@ from connectors.log.limits import check_records, check_topic, milliseconds
 ASK_SECONDS = 10.0
 """How long a question to the cluster (what is there, where does it end) may take."""
 
+TIMEOUTS = {"request_timeout": ASK_SECONDS, "operation_timeout": ASK_SECONDS}
+
 DELIVERY_MS = 30_000
 """How long an append waits for the broker, unless ``delivery.timeout.ms`` says otherwise."""
 
@@ -52,7 +54,7 @@ class KafkaLog:
         self._topics: dict[str, TopicInfo] = {}
         self._channel: Channel | None = None
         self._admin = AdminClient(self._settings | {"error_cb": self._heard}, logger=LOGGER)
-        self._asking = consumer({**self._settings, "fetch.wait.max.ms": 10})
+        self._asking = consumer({**self._settings, "fetch.wait.max.ms": 10, "error_cb": self._heard})
 
     def create(self, topic: str, shards: int, cleanup: Cleanup = "delete", retention_ms: int | None = None) -> None:
         settings = {
@@ -62,7 +64,7 @@ class KafkaLog:
         }
         new = NewTopic(check_topic(topic, shards), num_partitions=shards, replication_factor=-1, config=settings)
         try:
-            self._admin.create_topics([new], operation_timeout=ASK_SECONDS)[topic].result(ASK_SECONDS + 5)
+            self._admin.create_topics([new], **TIMEOUTS)[topic].result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise self._explain(error, f"topic {topic}") from error
@@ -117,7 +119,7 @@ class KafkaLog:
             raise LogError(f"topic {topic}, shard {shard}: cannot trim to {before}: the end is {end}")
         if before > self.start(topic, shard):
             asked = TopicPartition(topic, shard, before)
-            self._ask(lambda: self._admin.delete_records([asked])[asked].result(ASK_SECONDS), topic, shard)
+            self._ask(lambda: self._delete(asked), topic, shard)
 
     def maintain(self, topic: str) -> None:
         """Brokers apply retention and compaction by themselves."""
@@ -190,14 +192,18 @@ class KafkaLog:
         """Each topic's settings; empty where this user may not see them."""
         resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
         found: dict[str, dict[str, str]] = {}
-        for resource, future in self._admin.describe_configs(resources).items() if resources else ():
+        asked = self._admin.describe_configs(resources, request_timeout=ASK_SECONDS) if resources else {}
+        for resource, future in asked.items():
             try:
-                found[resource.name] = {name: entry.value for name, entry in future.result(ASK_SECONDS).items()}
+                found[resource.name] = {name: entry.value for name, entry in future.result().items()}
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
                     raise self._explain(error, f"topic {resource.name}") from error
                 found[resource.name] = {}
         return found
+
+    def _delete(self, before: TopicPartition) -> None:
+        self._admin.delete_records([before], **TIMEOUTS)[before].result()
 
     def _watermarks(self, topic: str, shard: int) -> tuple[int, int]:
         return self._asking.get_watermark_offsets(TopicPartition(topic, shard), timeout=ASK_SECONDS)
@@ -232,7 +238,11 @@ class KafkaLog:
 
     def _explain(self, error: KafkaException, place: str) -> LogError:
         failure = explain(error.args[0], place)
-        return LogUnavailable(f"{failure}{self._last_error}") if isinstance(failure, LogUnavailable) else failure
+        if not isinstance(failure, LogUnavailable):
+            return failure
+        for client in (self._admin, self._asking):
+            client.poll(0)  # calls _heard with what it could not tell otherwise
+        return LogUnavailable(f"{failure}{self._last_error}")
 
     def _heard(self, error: KafkaError) -> None:
         self._last_error = f" (last heard from {self._address}: {error.str()})"

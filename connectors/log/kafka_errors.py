@@ -33,4 +33,4 @@ def explain(error: KafkaError, place: str) -> LogError:
         return UnknownTopic(f"{place}: there is no such topic: create it first ({error.str()})")
     if advice := REFUSED.get(error.code()):
         return LogError(f"{place}: {error.str()}: {advice}")
-    return LogUnavailable(f"{place}: {error.str()}: is the broker running? Trying again may help")
+    return LogUnavailable(f"{place}: {error.str()}: is the broker well? Trying again may help")

@@ -141,7 +141,14 @@ class Channel:
 
     def _serve(self) -> None:
         while not self._closing:
-            self._producer.poll(0.1)
+            try:
+                self._producer.poll(0.1)
+            except (KafkaException, SystemError) as error:
+                # It tells of a fatal error by raising; the reports of the records concerned come with the next call.
+                reason = error.args[0]
+                self.failure = self.failure or "the producer stopped: " + (
+                    reason.str() if isinstance(reason, KafkaError) else str(reason)
+                )
 
 
 class KafkaWriter:

@@ -61,7 +61,7 @@ class KafkaReader:
 
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        while not self._held and not self._failed():
+        while not self._held and not self._failed() and self._end_seen <= self.position:
             if (left := deadline - time.monotonic()) <= 0:
                 return False
             self._held = self._sort(self._consumer.consume(1, left))

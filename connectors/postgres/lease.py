@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 from zlib import crc32
 
 import psycopg
@@ -17,7 +18,7 @@ import structlog
 LOGGER = structlog.get_logger()
 LONGEST_NAME = 63
 """Bytes that PostgreSQL keeps of an application's name."""
-LINK = {
+LINK: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -34,9 +35,10 @@ where lock.locktype = 'advisory' and lock.granted and lock.objsubid = 2
     and lock.database = (select oid from pg_database where datname = current_database())
     and lock.classid::bigint = %s::bigint and lock.objid::bigint = %s::bigint
 """
-END_OLD_SELF = (
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s and pid <> pg_backend_pid()"
-)
+END_OLD_SELF = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where application_name = %s and pid <> pg_backend_pid()
+"""
 
 
 class LeaseError(Exception):

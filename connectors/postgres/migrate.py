@@ -173,8 +173,8 @@ class Migrator:
         for status in states.values():
             if status.state == "changed":
                 raise MigrationError(
-                    f"{status.number:04d}_{status.name}.up.sql was changed after it was applied on {status.applied_at}: "
-                    "restore the file and put the change into a new migration"
+                    f"{status.number:04d}_{status.name}.up.sql was changed after it was applied on "
+                    f"{status.applied_at}: restore the file and put the change into a new migration"
                 )
             if status.state == "unknown":
                 raise MigrationError(

@@ -18,6 +18,11 @@ on conflict (version) do update
 """
 
 
+RETIRED = """
+update feature_registry_versions set is_active = false where is_active and version <> %s returning version
+"""
+
+
 def record_loaded(url: str, version: str, config: Mapping[str, Any], file: Path | str) -> None:
     """Note that the valid registry ``version`` was loaded from ``file`` and is now the one in use.
 
@@ -27,7 +32,7 @@ def record_loaded(url: str, version: str, config: Mapping[str, Any], file: Path 
         connection.execute("lock table feature_registry_versions in share row exclusive mode")
         now = connection.execute("select now() at time zone 'utc'").fetchone()
         active = connection.execute(
-            "update feature_registry_versions set is_active = false where is_active and version <> %s returning version",
+            RETIRED,
             [version],
         ).fetchone()
         connection.execute(

@@ -2,33 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from math import isfinite
-from typing import Any, get_args
+from typing import Any
 
-from operators.features import FEATURES, FORMULAS, Feature, Source
-from operators.registry.model import Entry, MinMax, Normalise, ZScore
-from operators.registry.report import Report, as_text, shown
+from operators.features import FEATURES, FORMULAS, Feature
+from operators.registry.model import Entry
+from operators.registry.normalise import parse_normalization
+from operators.registry.report import Field, Report, as_text, shown
+from operators.registry.sources import parse_sources
 from operators.spans import DAY, format_span, parse_span
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
-SOURCES = {*get_args(Source), "execution", "position_manager"}
-PERPETUAL = {"ticker", "funding"}
 REQUIRED = ("name", "input_sources", "lookback_window", "lookahead_forbidden", "data_sources")
 OPTIONAL = ("max_lookback_days", "normalization", "order", "formula", "params", "description")
-
-
-class Field:
-    """The report, bound to one feature: ``error(field, message)``."""
-
-    def __init__(self, feature: str, report: Report) -> None:
-        self.feature = feature
-        self.report = report
-
-    def error(self, field: str, message: str) -> None:
-        self.report.error(self.feature, field, message)
-
-    def warning(self, field: str, message: str) -> None:
-        self.report.warning(self.feature, field, message)
 
 
 def parse_entry(item: Any, place: int, report: Report) -> Entry | None:
@@ -130,80 +115,3 @@ def parse_window(item: Mapping[Any, Any], feature: Feature | None, field: Field)
     if days is not None and window > days * DAY:
         field.error("lookback_window", f"is {format_span(window)}, longer than max_lookback_days ({days}) allows")
     return window
-
-
-def parse_sources(item: Mapping[Any, Any], feature: Feature | None, field: Field) -> tuple[str, ...] | None:
-    """Known sources, each of them in ``data_sources`` with ``timestamp_required``."""
-    stamped = parse_data_sources(item.get("data_sources"), field) if "data_sources" in item else None
-    if "input_sources" not in item:
-        return None
-    sources = item["input_sources"]
-    if not isinstance(sources, list):
-        field.error("input_sources", f"must be a list, not {shown(sources)}")
-        return None
-    known = [source for source in sources if isinstance(source, str) and source in SOURCES]
-    for source in sources:
-        if not isinstance(source, str) or source not in SOURCES:
-            field.error("input_sources", f"{shown(source)} is no source; there are {', '.join(sorted(SOURCES))}")
-        elif stamped is not None and source not in stamped:
-            field.error("data_sources", f"must name {source} with timestamp_required: true")
-    if feature is not None:
-        warn_of_unnamed(set(feature.sources), set(known), field)
-    return tuple(known)
-
-
-def warn_of_unnamed(reads: set[Source], named: set[str], field: Field) -> None:
-    """Sources that the formula reads, whatever the file says; ticker and funding stand in for each other."""
-    missing = reads - named - (PERPETUAL if PERPETUAL & named else set())
-    if missing:
-        field.warning("input_sources", f"the formula also reads {', '.join(sorted(missing))}")
-
-
-def parse_data_sources(listed: Any, field: Field) -> set[str] | None:
-    """The sources whose times are required; ``None`` when the list itself is wrong."""
-    if not isinstance(listed, list):
-        field.error("data_sources", f"must be a list, not {shown(listed)}")
-        return None
-    stamped = set()
-    for one in listed:
-        source = one.get("source") if isinstance(one, Mapping) else None
-        if not isinstance(source, str) or source not in SOURCES:
-            field.error("data_sources", f"{shown(one)} names no source; there are {', '.join(sorted(SOURCES))}")
-        elif one.get("timestamp_required") is True:
-            stamped.add(source)
-    return stamped
-
-
-def parse_normalization(given: Any, field: Field) -> Normalise | None:
-    """What to do with a value after it was computed; ``None`` for nothing."""
-    if given is None:
-        return None
-    kind = given.get("type") if isinstance(given, Mapping) else None
-    if kind not in ("none", "z_score", "min_max"):
-        field.error("normalization", f"type must be z_score, min_max or none, not {shown(given)}")
-        return None
-    if kind == "none":
-        return None
-    low, high = ("mean", "std") if kind == "z_score" else ("min", "max")
-    a, b = (number(given, key, field) for key in (low, high))
-    if a is None or b is None:
-        return None
-    if kind == "z_score":
-        if b <= 0:
-            field.error("normalization", f"std must be greater than 0, not {shown(b)}")
-        return ZScore(a, b)
-    if b <= a:
-        field.error("normalization", f"max must be greater than min, not {shown(b)} with min {shown(a)}")
-    return MinMax(a, b)
-
-
-def number(given: Mapping[Any, Any], key: str, field: Field) -> float | None:
-    """A finite number under ``key``."""
-    value = given.get(key)
-    try:
-        if not isinstance(value, bool) and isinstance(value, int | float) and isfinite(value):
-            return float(value)
-    except OverflowError:
-        pass
-    field.error("normalization", f"{key} must be a finite number, not {shown(value)}")
-    return None

@@ -23,7 +23,7 @@ def shown(value: Any) -> str:
 
 def as_text(key: Any) -> str:
     """A key of a mapping as the file has it."""
-    return key if isinstance(key, str) else shown(key)
+    return key if isinstance(key, str) and key.isprintable() else shown(key)
 
 
 class Report:
@@ -40,3 +40,19 @@ class Report:
     def warning(self, feature: str, field: str, message: str) -> None:
         """Something that is worth knowing."""
         self.warnings.append(Problem(feature, field, message))
+
+
+class Field:
+    """The report, bound to one feature: ``error(field, message)``."""
+
+    def __init__(self, feature: str, report: Report) -> None:
+        self.feature = feature
+        self.report = report
+
+    def error(self, field: str, message: str) -> None:
+        """As ``Report.error``."""
+        self.report.error(self.feature, field, message)
+
+    def warning(self, field: str, message: str) -> None:
+        """As ``Report.warning``."""
+        self.report.warning(self.feature, field, message)

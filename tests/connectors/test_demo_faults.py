@@ -25,7 +25,7 @@ def through(seed=1, frames=CLEAN, **rates):
 
 
 def places(report, kind):
-    return [fault.index for fault in report.faults if fault.kind == kind]
+    return [fault.place for fault in report.faults if fault.kind == kind]
 
 
 def test_without_rates_nothing_happens():

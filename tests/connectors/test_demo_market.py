@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -165,7 +165,7 @@ def test_closed_candles_equal_the_trades_inside_them():
 
     assert checked >= 10
     assert confirmed == sorted(set(confirmed))
-    assert [later - start for start, later in zip(confirmed, confirmed[1:], strict=False)] == [60_000] * (checked - 1)
+    assert [later - start for start, later in pairwise(confirmed)] == [60_000] * (checked - 1)
 
 
 def test_running_candles_come_about_once_a_second():
@@ -174,7 +174,7 @@ def test_running_candles_come_about_once_a_second():
         for message in messages(frames(2, 5_000, ["BTCUSDT"]))
         if channel(message) == "kline" and not message["data"][-1]["confirm"]
     ]
-    steps = [later - time for time, later in zip(times, times[1:], strict=False)]
+    steps = [later - time for time, later in pairwise(times)]
 
     assert 900 <= sorted(steps)[len(steps) // 2] <= 1_200
 
@@ -202,8 +202,8 @@ def test_receive_times_never_run_back_and_lie_just_after_the_exchanges():
     got = frames(1, 20_000)
     lags = [frame.recv / 1000 - message["ts"] for frame, message in zip(got, messages(got), strict=True)]
 
-    assert all(earlier.recv < later.recv for earlier, later in zip(got, got[1:], strict=False))
-    assert 0 < min(lags) and max(lags) < 60
+    assert all(earlier.recv < later.recv for earlier, later in pairwise(got))
+    assert min(lags) > 0 and max(lags) < 60
 
 
 def test_two_symbols_give_fifty_to_a_hundred_frames_a_second():
@@ -236,7 +236,7 @@ def test_history_ends_where_the_session_begins(name):
     assert all(candle.closed and candle.backfilled and candle.ts == candle.start + MINUTE for candle in past)
     assert all(candle.ts <= START for candle in past)
     assert past[-1].close == simulated.instrument.opening
-    assert all(earlier.close == later.open for earlier, later in zip(past, past[1:], strict=False))
+    assert all(earlier.close == later.open for earlier, later in pairwise(past))
     assert all(check(candle) is None for candle in past)
 
 

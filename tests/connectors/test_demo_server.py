@@ -1,6 +1,7 @@
 """The demo exchange on loopback, and our REST client against it."""
 
 import asyncio
+import itertools
 import json
 
 import httpx
@@ -115,7 +116,7 @@ def test_client_brings_the_last_closed_candles_oldest_first():
     klines, recent, requests = run(scenario())
 
     assert len(klines) == 1_500
-    assert [later.start - kline.start for kline, later in zip(klines, klines[1:], strict=False)] == [MINUTE] * 1_499
+    assert [later.start - kline.start for kline, later in itertools.pairwise(klines)] == [MINUTE] * 1_499
     assert all(kline.closed and kline.backfilled and kline.ts == kline.start + MINUTE for kline in klines)
     assert all(kline.ts <= kline.recv and check(kline) is None for kline in klines)
     assert len({kline.recv for kline in klines}) == 1
@@ -176,7 +177,10 @@ def test_client_says_so_when_nobody_answers():
         (b"<html>", "unreadable answer"),
         (b'{"retCode":10006,"retMsg":"Too many visits!","time":1}', "10006 Too many visits"),
         (b'{"retCode":0,"retMsg":"OK","time":1,"result":{"list":[["1","NaN"]]}}', "unreadable answer"),
-        (b'{"retCode":0,"retMsg":"OK","time":1,"result":{"list":[["1","-1","1","1","1","0","0"]]}}', "unreadable answer"),
+        (
+            b'{"retCode":0,"retMsg":"OK","time":1,"result":{"list":[["1","-1","1","1","1","0","0"]]}}',
+            "unreadable answer",
+        ),
     ],
 )
 def test_client_refuses_what_makes_no_sense(body, problem):

@@ -137,6 +137,13 @@ def test_plain_and_packed_files_read_alike(shared_data: Path, tmp_path: Path) ->
     assert list(read_frames(members)) == frames
 
 
+def test_a_last_line_without_an_end_is_a_line(tmp_path: Path) -> None:
+    """A recorder that was killed leaves one."""
+    path = write(tmp_path / "raw.jsonl", BYBIT + "\n" + BYBIT, end="")
+
+    assert [frame.data for frame in read_frames(path)] == [BYBIT.encode()] * 2
+
+
 def test_a_gzip_file_that_is_cut_off_is_read_up_to_there(tmp_path: Path) -> None:
     """Its whole lines come as ever, the last piece as a frame to be reported, and the loss is told."""
     lines = [f'{SECOND + n}.5: {BYBIT[:-1]}, "n": {n * 7919 % 1000}}}' for n in range(2000)]

@@ -1,7 +1,7 @@
 """An independent oracle for candle features: whole columns at once, with numpy and pandas, from the contract's text.
 
-Nothing of the product is used: rolling windows are pandas', and the recursive indicators run over all rows side by side,
-each over the 4n + 1 candles that end with its row.
+Nothing of the product is used: rolling windows are pandas', and the recursive indicators run over all rows side by
+side, each over the 4n + 1 candles that end with its row.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""An independent oracle for the tape: every formula over the raw list of trades, with numpy, from the contract's text."""
+"""An independent oracle for the tape: every formula over the raw list of trades, with numpy, from the contract."""
 
 import math
 from collections.abc import Sequence

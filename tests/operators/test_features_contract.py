@@ -16,7 +16,7 @@ from operators.features import FEATURES, FORMULAS, View
 from operators.features.catalogue import Feature
 from operators.features.featureset import FeatureSet
 from operators.spans import HOUR, MINUTE, SECOND
-from tests.operators.market import SOURCES, Market, drawn_events
+from tests.operators.drawn_market import SOURCES, Market, drawn_events
 
 T = 1_700_000_040 * SECOND
 BIDS = [(100 - k / 10, 1.0 + k % 3) for k in range(10)]
@@ -45,10 +45,15 @@ def built(events, since, t=T, restarts=None):
 
 
 @pytest.mark.req("FS-SC-002", "FS-FR-008")
-@given(seed=st.integers(0, 2**32), steady=st.booleans(), offset=st.integers(0, 120))
+@given(
+    seed=st.integers(0, 2**32), steady=st.booleans(), offset=st.one_of(st.integers(0, 120), st.integers(6_300, 7_000))
+)
 @settings(max_examples=60, deadline=None)
 def test_a_value_depends_on_nothing_older_than_its_look_back(seed, steady, offset):
-    """A replay that begins one look-back before t, with empty states, finds the same bits as one that saw more."""
+    """A replay that begins one look-back before t, with empty states, finds the same bits as one that saw more.
+
+    Some of the drawn times lie about a settlement of funding, 6,360 s after T.
+    """
     t = T + offset * SECOND
     events = drawn_events(seed, t, 36, steady)
     whole = EVERYTHING.compute(built(events, t - 40 * HOUR, t))
@@ -165,15 +170,13 @@ def test_features_may_only_be_computed_at_whole_seconds():
 
 def test_features_add_floats_exactly():
     """Neither the built-in sum (it changed with Python 3.12) nor numpy's reductions (they depend on the processor)."""
-    inexact = {"sum", "mean", "std", "var", "dot", "cumsum", "corrcoef", "average"}
-    found = []
-    for path in Path(operators.features.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                called = node.func
-                if isinstance(called, ast.Name) and called.id == "sum":
-                    found.append((path.name, node.lineno))
-                elif isinstance(called, ast.Attribute) and called.attr in inexact:
-                    found.append((path.name, node.lineno))
+    inexact = {"sum", ".sum", ".mean", ".std", ".var", ".dot", ".cumsum", ".corrcoef", ".average"}
+    called = [
+        (path.name, node.lineno, node.func.id if isinstance(node.func, ast.Name) else f".{node.func.attr}")
+        for path in Path(operators.features.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
+    ]
 
-    assert found == []
+    assert len(called) > 100
+    assert [call for call in called if call[2] in inexact] == []

@@ -15,7 +15,7 @@ from tests.operators.oracle_candles import candle_features
 
 START = 1_700_000_040 * SECOND
 CANDLE_FEATURES = {name: feature for name, feature in FEATURES.items() if feature.formula.rhythm == "candle"}
-QUOTE = ("ema", "sma", "macd", "bb_upper", "bb_lower", "atr")
+QUOTE = ("ema_", "sma_", "macd", "bb_upper", "bb_lower", "atr_")
 
 
 def floor_of(name, price):

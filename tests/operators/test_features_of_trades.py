@@ -88,8 +88,6 @@ def test_volumes_fall_to_zero_after_a_silence():
     tape = Tape()
     tape.add(T, "buy", 1.0, 1.0)
 
-    seen = [
-        FEATURES["volume_3s"](View(T + k * SECOND, tape=tape, covered={"trades": 0})) for k in range(5)
-    ]
+    seen = [FEATURES["volume_3s"](View(T + k * SECOND, tape=tape, covered={"trades": 0})) for k in range(5)]
 
     assert seen == [1.0, 1.0, 1.0, 0.0, 0.0]

@@ -15,7 +15,7 @@ KLINE_LIFE = 3 * MINUTE
 
 
 class Market:
-    """The states of one symbol, fed by (clock, kind, arguments) events, minutes closed from trades as the stage does."""
+    """The states of one symbol, fed by (clock, kind, values) events; minutes are closed as the market stage does."""
 
     def __init__(self, since: int):
         self.since = since

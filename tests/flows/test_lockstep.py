@@ -1,0 +1,197 @@
+"""The promise: one digest of the features, however, wherever and how often interrupted the flow runs."""
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from connectors.log import Log
+from dataflows import features as recipe
+from dataflows.digest import records
+from operators.features.featureset import FeatureSet
+from operators.registry import parse_registry
+from tests.installation import Installation, kill, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+FULL = ROOT / "config" / "feature_registry" / "full.yaml"
+BINANCE = "l2/binance_raw/spot_btcusdt_20240808.gz", "l2/binance_raw/spot_btcusdt_20240809.gz"
+BYBIT = ("bybit_ws/bybit_v5_linear_spot_20260809.jsonl.gz",)
+SOURCES = ["demo", "bybit", "binance"]
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> str | None:
+    """None for the embedded log."""
+    return request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
+
+
+@pytest.fixture(scope="module")
+def database(postgres) -> str:
+    return postgres.start()
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def collected(request, broker, database, tmp_path_factory) -> Iterator["Collected"]:
+    """An installation whose log holds one session, and the outputs that a bare engine makes of it."""
+    source = source_arguments(request)
+    installation = Installation(tmp_path_factory.mktemp(request.param) / "home", database, broker)
+    installation.run("collect", *source, "--speed", "max")
+    session = Collected(installation, source)
+    yield session
+    session.log.close()
+
+
+def source_arguments(request: pytest.FixtureRequest) -> list[str]:
+    """The options of ``collect``: a recording where there are recordings."""
+    if request.param == "demo":
+        return ["--source", "demo", "--seconds", "240"]
+    data = request.getfixturevalue("shared_data")
+    files = BYBIT if request.param == "bybit" else BINANCE
+    return ["--source", ",".join(str(data / name) for name in files)]
+
+
+class Collected:
+    """A collected session and the reference for everything that is run on it."""
+
+    def __init__(self, installation: Installation, source: list[str]) -> None:
+        self.installation = installation
+        self.source = source
+        self.log = installation.log()
+        self.expected = {shard: reference(self.log, shard) for shard in range(installation.shards)}
+        self.vectors = sum(topic == "features" for outputs in self.expected.values() for topic, *_ in outputs)
+        assert self.vectors > 100
+
+    def check(self, prefix: str) -> None:
+        """Every topic below ``prefix`` holds exactly what the bare engine made, in its order."""
+        for topic in recipe.WRITES:
+            for shard, outputs in self.expected.items():
+                wanted = [rest for name, *rest in outputs if name == topic]
+                assert published(self.log, prefix + topic, shard) == wanted, f"{prefix}{topic}/{shard}"
+
+    def written(self, prefix: str) -> int:
+        """How many vectors are on the log already."""
+        names = {info.name for info in self.log.topics()}
+        if f"{prefix}features" not in names:
+            return 0
+        return sum(self.log.end(f"{prefix}features", shard) for shard in self.expected)
+
+
+def reference(log: Log, shard: int) -> list[tuple[str, bytes, bytes, bytes]]:
+    """What a bare engine makes of a shard: no Bytewax, no batches, no processes, no sink."""
+    registry = parse_registry(FULL.read_text(), where="full.yaml")
+    engine = recipe.engine(FeatureSet.compile(registry), shard)
+    outputs = engine.feed((record.offset, record.value) for record in records(log, "events", shard))
+    return [(o.topic, o.key.encode(), o.value, o.origin.header()) for o in outputs]
+
+
+def published(log: Log, topic: str, shard: int) -> list[list[bytes]]:
+    return [[r.key, r.value, dict(r.headers)["origin"]] for r in records(log, topic, shard)]
+
+
+@pytest.mark.parametrize("batch", [1, 37, 5000])
+@pytest.mark.req("FS-SC-002", "FS-AS-07")
+def test_batch_size_changes_nothing(collected, batch):
+    """One process, whatever it polls at a time."""
+    collected.installation.run("run", "--until-end", "--batch", str(batch), "--prefix", f"batch{batch}.")
+
+    collected.check(f"batch{batch}.")
+
+
+@pytest.mark.req("FS-AS-03")
+def test_two_processes_write_the_same(collected):
+    """Shards are spread over the processes; nothing else changes."""
+    collected.installation.run("run", "--until-end", "--processes", "2", "--prefix", "two.")
+
+    collected.check("two.")
+
+
+def test_a_replay_writes_the_same_and_has_the_same_digest(collected):
+    """At full speed into topics of its own; digests agree with the run's."""
+    collected.installation.run("run", "--until-end")
+    collected.installation.run("replay", "--prefix", "again.")
+
+    collected.check("")
+    collected.check("again.")
+    assert collected.installation.digest("again.features") == collected.installation.digest("features")
+
+
+def test_kill_9_at_random_moments_and_other_numbers_of_processes_change_nothing(collected):
+    """Killed again and again, resumed with 1, then 2, then 1 processes: the same bytes, each once."""
+    random = Random(7)
+    processes = [1, 2, 1, 2]
+    for number, target in enumerate(sorted(random.randrange(1, collected.vectors) for _ in processes)):
+        run = ["run", "--batch", "3", "--prefix", "killed.", "--processes", str(processes[number])]
+        process = collected.installation.start(*run)
+        wait_until(partial(reached, collected, "killed.", target), f"{target} vectors", process)
+        kill(process)
+    collected.installation.run("run", "--until-end", "--prefix", "killed.")
+
+    collected.check("killed.")
+
+
+def test_a_lost_recovery_directory_changes_nothing(collected):
+    """The flow rebuilds its state from the log, and the sink drops what is written already."""
+    installation = collected.installation
+    process = installation.start("run", "--batch", "5", "--prefix", "lost.")
+    wait_until(partial(reached, collected, "lost.", collected.vectors // 2), "half the vectors", process)
+    kill(process)
+    shutil.rmtree(next((installation.home / "sessions").glob("*/recovery/lost.features")))
+    installation.run("run", "--until-end", "--prefix", "lost.")
+
+    collected.check("lost.")
+
+
+def reached(collected: Collected, prefix: str, target: int) -> bool:
+    return collected.written(prefix) >= target
+
+
+def test_live_and_replay_are_in_lockstep(collected, broker, database, tmp_path_factory):
+    """Paced as it happened (faster), the flow following the growing log: the same events, the same features."""
+    live = Installation(tmp_path_factory.mktemp("live") / "home", database, broker)
+    flow = live.start("run")
+    live.run("collect", *collected.source, "--speed", "60")
+    log = live.log()
+    wait_until(lambda: count(log, live.shards) >= collected.vectors, "all vectors", flow)
+    kill(flow)
+
+    for topic in ("events", *recipe.WRITES):
+        for shard in range(live.shards):
+            here = [(r.key, r.value) for r in records(log, topic, shard)]
+            there = (
+                [(r.key, r.value) for r in records(collected.log, "events", shard)]
+                if topic == "events"
+                else [(key, value) for name, key, value, _ in collected.expected[shard] if name == topic]
+            )
+            assert here == there, f"{topic}/{shard}"
+    log.close()
+    assert '"identical": true' in live.run("parity", "--json")
+
+
+def count(log: Log, shards: int) -> int:
+    return sum(log.end("features", shard) for shard in range(shards))
+
+
+def test_parity_finds_a_changed_byte_and_says_where(collected):
+    """Exit 1, the number of differences, and the first divergent origin."""
+    installation = collected.installation
+    installation.run("run", "--until-end")
+    assert "in lockstep" in installation.run("parity")
+    text = FULL.read_text()
+    changed = installation.home / "changed.yaml"
+    changed.write_text(
+        text.replace('version: "full-1"', 'version: "full-2"').replace("version: full-1", "version: full-2")
+    )
+    assert changed.read_text() != text
+    installation.settings["LOCKSTEP_REGISTRY"] = str(changed)
+    try:
+        output = installation.run("parity", code=1)
+    finally:
+        installation.settings["LOCKSTEP_REGISTRY"] = "full"
+
+    assert f"{collected.vectors} differ" in output
+    assert "first divergence: shard 0" in output or "first divergence: shard 1" in output

@@ -1,0 +1,304 @@
+"""What is particular to the Kafka home: delivery failures, ends, settings."""
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from connectors.log import LogError, LogUnavailable, NewRecord, open_log
+from connectors.log.kafka_producer import Channel, KafkaWriter
+from tests.log.home import HANG, SOME_TIME, Home, read_all, record
+from tests.log.mock_cluster import INIT_PRODUCER_ID, PRODUCE, MockCluster, library, mock_cluster
+
+INVALID_RECORD, NOT_LEADER, TOPIC_AUTHORIZATION_FAILED = 87, 6, 29
+NOT_ENOUGH_REPLICAS, COORDINATOR_LOADING = 19, 14
+
+
+@pytest.fixture
+def mock() -> Iterator[MockCluster]:
+    """A broker that fails when told to, with a topic ``t`` of two shards.
+
+    It does not check the sequence numbers of batches, as real brokers do, so a test lets every send be one batch.
+    """
+    lib = library()
+    if lib is None:
+        pytest.skip("confluent-kafka does not bring librdkafka as a library of its own here")
+    with mock_cluster(lib) as cluster:
+        cluster.create("t", 2)
+        yield cluster
+
+
+@pytest.fixture
+def channel(mock: MockCluster) -> Iterator[Channel]:
+    one = open_channel(mock)
+    yield one
+    one.close()
+
+
+def open_channel(mock: MockCluster, patience: float = HANG) -> Channel:
+    settings = {"bootstrap.servers": mock.bootstrap, "linger.ms": 50, "reconnect.backoff.max.ms": 200}
+    return Channel(settings, patience)
+
+
+def writer(channel: Channel, shard: int = 0) -> KafkaWriter:
+    return KafkaWriter(channel, "t", shard, "delete")
+
+
+def numbers(*values: int) -> list[NewRecord]:
+    return [record(b"%d" % n) for n in values]
+
+
+def written(mock: MockCluster, shard: int = 0) -> list[bytes | None]:
+    """What the broker has, read by a client of its own."""
+    from connectors.log.kafka_reader import KafkaReader
+
+    probe = open_channel(mock)
+    mark = uuid.uuid4().hex.encode()
+    last = writer(probe, shard)
+    last.send([record(mark)])
+    last.close()
+    probe.close()
+    reader = KafkaReader({"bootstrap.servers": mock.bootstrap}, "t", shard, 0)
+    found: list[bytes | None] = []
+    deadline = time.monotonic() + HANG
+    while mark not in found:
+        assert time.monotonic() < deadline
+        reader.wait(1.0)
+        found += [value for _, value in reader.poll_raw(1000)]
+    reader.close()
+    return found[:-1]
+
+
+@pytest.mark.parametrize("code", [NOT_LEADER, NOT_ENOUGH_REPLICAS])
+def test_a_passing_error_is_retried_without_loss_or_repeat(mock: MockCluster, channel: Channel, code: int) -> None:
+    one = writer(channel)
+    mock.fail(PRODUCE, code, code)
+
+    one.send(numbers(1, 2, 3))
+    one.flush()
+
+    assert written(mock) == [b"1", b"2", b"3"]
+
+
+def test_a_producer_that_gets_no_identity_at_first_asks_again(mock: MockCluster) -> None:
+    mock.fail(INIT_PRODUCER_ID, COORDINATOR_LOADING)
+    channel = open_channel(mock)
+    one = writer(channel)
+
+    one.send(numbers(1))
+    one.close()
+
+    assert written(mock) == [b"1"]
+    channel.close()
+
+
+@pytest.mark.parametrize("code", [INVALID_RECORD, TOPIC_AUTHORIZATION_FAILED])
+def test_a_refused_batch_stops_its_writer_for_good(mock: MockCluster, channel: Channel, code: int) -> None:
+    """Nothing sent later is written, every later call says why, and a new writer goes on."""
+    one = writer(channel)
+    one.send(numbers(1, 2))
+    one.flush()
+    mock.fail(PRODUCE, code)
+
+    one.send(numbers(3, 4))
+    with pytest.raises(LogError, match="topic t, shard 0: Broker: ") as first:
+        one.flush()
+    assert not isinstance(first.value, LogUnavailable)
+    for call in (lambda: one.send(numbers(5)), one.flush, one.close):
+        with pytest.raises(LogError, match="topic t, shard 0: Broker: "):
+            call()
+
+    assert written(mock) == [b"1", b"2"]
+
+
+def test_a_failure_stops_the_other_writers_of_the_producer_too(mock: MockCluster, channel: Channel) -> None:
+    """Their error may pass: a new writer gets a new producer."""
+    one, other = writer(channel, 0), writer(channel, 1)
+    mock.fail(PRODUCE, INVALID_RECORD)
+    one.send(numbers(1))
+    with pytest.raises(LogError):
+        one.flush()
+
+    with pytest.raises(LogUnavailable, match="topic t, shard 1: the producer"):
+        other.send(numbers(2))
+
+    assert written(mock, 1) == []
+
+
+def test_a_broker_that_stays_away_is_given_up(mock: MockCluster) -> None:
+    """After the writer's patience, in words that say so; what was queued is not written when the broker is back."""
+    channel = open_channel(mock, patience=0.5)
+    one = writer(channel)
+    one.send(numbers(1))
+    one.flush()
+    mock.down()
+
+    one.send(numbers(2))
+    with pytest.raises(LogUnavailable, match=r"topic t, shard 0: .* did not acknowledge within 0\.5 s"):
+        one.flush()
+    mock.up()
+    with pytest.raises(LogUnavailable, match="topic t, shard 0: "):
+        one.send(numbers(3))
+
+    assert written(mock) == [b"1"]
+    channel.close()
+
+
+def test_a_broker_that_was_away_for_a_moment_is_not_noticed(mock: MockCluster, channel: Channel) -> None:
+    one = writer(channel)
+    one.send(numbers(1))
+    one.flush()
+    mock.down()
+    one.send(numbers(2))
+    time.sleep(0.3)
+    mock.up()
+    one.send(numbers(3))
+    one.flush()
+
+    assert written(mock) == [b"1", b"2", b"3"]
+
+
+def test_nobody_at_the_address_is_an_error_that_says_so(embedded: Home) -> None:
+    """An unused port on loopback; librdkafka's own reason is in the message."""
+    log = open_log("127.0.0.1:9", embedded.root, {"socket.connection.setup.timeout.ms": "1000"})
+
+    with pytest.raises(LogUnavailable, match=r"127\.0\.0\.1:9.*refused"):
+        log.create("t", 1)
+    log.close()
+
+
+@pytest.mark.kafka
+def test_what_arrived_before_a_refused_record_is_a_prefix(cluster: Home) -> None:
+    """Twenty large batches are on their way when the broker refuses one: nothing behind it is written."""
+    topic = cluster.topic()
+    log = cluster.open()
+    log.create(topic, 1)
+    alter(cluster, topic, "max.message.bytes", "20000")
+    log = cluster.open(**{"batch.size": "10000"})
+    writer = log.writer(topic, 0)
+    sent = [b"%05d " % n + b"x" * 500 for n in range(1000)]
+    sent[500] = b"x" * 50_000
+
+    with pytest.raises(LogError, match=f"topic {topic}, shard 0: .*max.message.bytes"):
+        for value in sent:
+            writer.send([record(value)])
+        writer.flush()
+    with pytest.raises(LogError):
+        writer.send([record(b"later")])
+
+    found = [r.value for r in read_all(log, topic)]
+    assert found == sent[: len(found)]
+    assert len(found) <= 500
+    assert log.append(topic, 0, [record(b"next")]) == len(found)
+
+
+@pytest.mark.kafka
+def test_the_end_lies_behind_the_brokers_own_records(cluster: Home) -> None:
+    """A transaction leaves an offset that no reader sees: reading ends all the same, and goes on behind it."""
+    topic = cluster.topic()
+    log = cluster.open()
+    log.create(topic, 1)
+    producer = Producer({"bootstrap.servers": cluster.bootstrap, "transactional.id": topic})
+    producer.init_transactions(HANG)
+    producer.begin_transaction()
+    producer.produce(topic, b"committed", partition=0)
+    producer.commit_transaction(HANG)
+
+    assert log.end(topic, 0) == 2
+    assert [(r.offset, r.value) for r in read_all(log, topic)] == [(0, b"committed")]
+    assert log.append(topic, 0, [record(b"next")]) == 2
+    assert [r.offset for r in read_all(log, topic)] == [0, 2]
+
+
+@pytest.mark.kafka
+def test_the_broker_keeps_the_latest_of_each_key(cluster: Home) -> None:
+    """Real compaction, waited for: the last value of every key stays, offsets stay what they were."""
+    topic = cluster.topic()
+    log = cluster.open()
+    log.create(topic, 1, cleanup="compact")
+    for name, value in (("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.01"), ("max.compaction.lag.ms", "100")):
+        alter(cluster, topic, name, value)
+    second = 1_000_000  # segments end by the records' own time, and only ended ones are compacted
+    for n in range(30):
+        log.append(topic, 0, [record(b"%d" % n, key=b"%d" % (n % 3), timestamp=SOME_TIME + n * second)])
+    last = log.append(topic, 0, [record(b"last", key=b"other", timestamp=SOME_TIME + 60 * second)])
+
+    deadline = time.monotonic() + HANG
+    while len(found := read_all(log, topic)) > 10 and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+    assert len(found) <= 10, "the broker did not compact"
+    latest = {r.key: (r.offset, r.value) for r in found}
+    assert [latest[b"%d" % n] for n in range(3)] == [(27, b"27"), (28, b"28"), (29, b"29")]
+    assert log.end(topic, 0) == last + 1
+
+
+@pytest.mark.kafka
+def test_retention_never_turns_the_end_back(cluster: Home) -> None:
+    """The broker drops everything: start and end meet, and the next record goes on counting."""
+    topic = cluster.topic()
+    log = cluster.open()
+    log.create(topic, 1, retention_ms=1)
+    alter(cluster, topic, "segment.ms", "100")
+    log.append(topic, 0, [record(b"%d" % n) for n in range(5)])
+    time.sleep(0.2)
+    last = log.append(topic, 0, [record(b"more")])
+
+    deadline = time.monotonic() + HANG
+    while log.start(topic, 0) <= last and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+    assert (log.start(topic, 0), log.end(topic, 0)) == (last + 1, last + 1)
+    assert log.append(topic, 0, [record(b"next")]) == last + 1
+
+
+@pytest.mark.kafka
+def test_librdkafkas_settings_pass_through(cluster: Home) -> None:
+    """An unknown one is refused by its name, and those the promises rest on stay as they are."""
+    with pytest.raises(Exception, match=r"no\.such\.setting"):
+        cluster.open(**{"no.such.setting": "1"})
+
+    topic = cluster.topic()
+    log = cluster.open(**{"acks": "0", "enable.idempotence": "false", "client.id": "other", "compression.type": "lz4"})
+    log.create(topic, 1)
+    assert log.append(topic, 0, [record(b"a")]) == 0
+
+
+@pytest.mark.kafka
+def test_a_wrong_protocol_is_an_error_that_says_so(cluster: Home) -> None:
+    """TLS spoken to a plain port: the settings arrive, and the reason comes back."""
+    log = cluster.open(**{"security.protocol": "SSL"})
+
+    with pytest.raises(LogError, match=r"SSL|ssl|TLS|disconnected"):
+        log.end("anything", 0)
+
+
+@pytest.mark.kafka
+def test_a_topic_that_goes_away_under_a_reader_is_named(cluster: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some grace, because a broker that has just started does not know its topics yet."""
+    monkeypatch.setattr("connectors.log.kafka_reader.GRACE", 0.5)
+    topic = cluster.topic()
+    log = cluster.open(**{"topic.metadata.refresh.interval.ms": "200"})
+    log.create(topic, 1)
+    reader = log.reader(topic, 0, 0)
+    assert not reader.wait(0.2)
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin.delete_topics([topic])[topic].result()
+
+    deadline = time.monotonic() + HANG
+    with pytest.raises(LogError, match=f"topic {topic}, shard 0: there is no such topic"):
+        while time.monotonic() < deadline:
+            reader.poll_raw(10)
+            reader.wait(0.1)
+    reader.close()
+
+
+def alter(home: Home, topic: str, name: str, value: str) -> None:
+    """Change a setting of a topic on the broker, and see that it has it."""
+    admin = AdminClient({"bootstrap.servers": home.bootstrap})
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin.incremental_alter_configs([wanted])[wanted].result()
