@@ -58,11 +58,12 @@ bench: $(VENV)/ready-dev ## Measure what README states, on both logs
 migrate: $(VENV)/ready ## Bring the database up to date
 	@$(BIN)/lockstep migrate up
 
-up: $(VENV)/ready ## Start the embedded stack in the background (ARGS="--broker kafka" for Apache Kafka)
-	@$(BIN)/lockstep up $(ARGS)
+up: ## Start Redpanda, PostgreSQL, RabbitMQ and the app in containers (compose.yaml)
+	@docker compose version >/dev/null 2>&1 || { echo "No Docker Compose here. Without containers: $(BIN)/lockstep up [--broker kafka]"; exit 3; }
+	@docker compose up --detach --wait $(ARGS)
 
-down: $(VENV)/ready ## Stop what `make up` started
-	@$(BIN)/lockstep down
+down: ## Stop the containers; data stay in their volumes
+	@docker compose down $(ARGS)
 
 requirements: $(VENV)/ready-dev ## Which test shows which requirement, after `make test`
 	@$(BIN)/lockstep requirements

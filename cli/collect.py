@@ -1,4 +1,4 @@
-"""``lockstep collect``: market data into the log."""
+"""``lockstep collect``: market data into the log. Each source is imported when it is asked for."""
 
 import asyncio
 import json
@@ -9,14 +9,8 @@ from typing import Annotated
 import typer
 
 from cli.context import Context, Exit, UserError
-from connectors.bybit.live import BybitFeed
 from connectors.collector import Summary
-from connectors.demo.feed import DemoFeed
 from connectors.feeds import Feed
-from connectors.recorded.recording import RecordingError
-from connectors.replay import RecordedFeed
-from dataflows.collect import collect as run_collect
-from operators.keyframe import Keyframes
 
 Speed = float | None
 
@@ -40,6 +34,9 @@ def collect(
 
 
 async def _until_told(feed: Feed, context: Context) -> Summary:
+    from dataflows.collect import collect as run_collect
+    from operators.keyframe import Keyframes
+
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -57,9 +54,16 @@ def feed_of(source: str, symbols: list[str], speed: Speed, seconds: float | None
         UserError: when there is no such source.
     """
     if source == "demo":
+        from connectors.demo.feed import DemoFeed
+
         return DemoFeed(symbols, seed, speed=speed, seconds=seconds)
     if source == "bybit":
+        from connectors.bybit.live import BybitFeed
+
         return BybitFeed(symbols)
+    from connectors.recorded import RecordingError
+    from connectors.replay import RecordedFeed
+
     paths = [Path(part) for part in source.split(",")]
     if missing := [str(path) for path in paths if not path.exists()]:
         raise UserError(

@@ -1,30 +1,53 @@
 """The ``lockstep`` command: every verb in one place."""
 
+import sys
+from importlib import import_module
+
 import typer
 
-from cli import collect, context, flow, migrate, run_dataflow, serve, show_settings
+from cli import context
 
-app = typer.Typer(
-    name="lockstep",
-    help="Deterministic stream processing for machine-learned crypto trading. Live and replay are in lockstep.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("run-dataflow")(run_dataflow.run_dataflow)
-app.command("collect")(collect.collect)
-app.command("serve")(serve.serve)
-app.command("run")(flow.run)
-app.command("replay")(flow.replay)
-app.command("parity")(flow.parity)
-app.command("digest")(flow.digest)
-app.command("settings")(show_settings.settings)
-app.add_typer(migrate.app, name="migrate")
+VERBS = {
+    "run-dataflow": "cli.run_dataflow:run_dataflow",
+    "collect": "cli.collect:collect",
+    "run": "cli.flow:run",
+    "replay": "cli.flow:replay",
+    "parity": "cli.flow:parity",
+    "digest": "cli.flow:digest",
+    "serve": "cli.serve:serve",
+    "log": "cli.log:app",
+    "up": "cli.stack:up",
+    "down": "cli.stack:down",
+    "migrate": "cli.migrate:app",
+    "settings": "cli.show_settings:settings",
+    "schemas": "cli.schemas:schemas",
+    "requirements": "cli.requirements:requirements",
+}
+"""Verb to where it is."""
+
+
+def build(wanted: str | None = None) -> typer.Typer:
+    """The command with all its verbs, or with the ``wanted`` one alone: no verb waits for the others."""
+    app = typer.Typer(
+        name="lockstep",
+        help="Deterministic stream processing for machine-learned crypto trading: live and replay are in lockstep.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(lambda: None)
+    for verb, place in VERBS.items():
+        if wanted in (None, verb):
+            module, name = place.split(":")
+            found = getattr(import_module(module), name)
+            app.add_typer(found, name=verb) if isinstance(found, typer.Typer) else app.command(verb)(found)
+    return app
 
 
 def main() -> None:
     """The console script."""
-    context.run(app)
+    first = sys.argv[1] if len(sys.argv) > 1 else None
+    context.run(build(first if first in VERBS else None))
 
 
 if __name__ == "__main__":

@@ -198,7 +198,8 @@ def refuse_older_session(log: Log, plan: Plan, shards: int) -> None:
     if any(log.end("events", shard) for shard in range(shards)):
         raise UserError(
             f"SOURCE={plan.source} SPEED={plan.speed} begins at a time of its own, but the topic events holds"
-            " records already. Set another LOCKSTEP_TOPIC_PREFIX, or delete the topic; the embedded log begins anew by itself.",
+            " records already. Set another LOCKSTEP_TOPIC_PREFIX, or delete the topic;"
+            " the embedded log begins anew by itself.",
             Exit.DATA,
         )
 

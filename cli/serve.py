@@ -5,14 +5,15 @@ from typing import Annotated
 import typer
 
 from cli.context import Context, Exit, UserError, configure_logging
-from serving.run import PortTaken, Serving
-from serving.run import serve as run_api
 
 
 def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free port.")] = None,
 ) -> None:
     """Serve the newest features, health and metrics until Ctrl-C."""
+    from serving.run import PortTaken, Serving  # here: run-dataflow and the help need not wait for a web framework
+    from serving.run import serve as run_api
+
     with Context() as context:
         settings = context.settings
         configure_logging(settings.log_format)

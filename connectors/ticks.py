@@ -14,13 +14,14 @@ TAIL = 61
 class Ticks:
     """Makes one tick for each whole second that the clock passes.
 
-    The tick of second S stands before the first frame that was received after S. The first time seen makes no tick.
+    The tick of second S stands before the first frame that was received after S, and one tick stands before everything:
+    only a tick may turn a shard's clock far (``operators.market``), so a session begins with one.
     Where the clock jumps (a recording that consists of two sessions), the hole is not filled: its first minute and its
     last second get their ticks.
 
     >>> ticks = Ticks()
     >>> [tick.recv for tick in ticks.until(1_500_000)]
-    []
+    [1000000]
     >>> [tick.recv for tick in ticks.until(3_000_001)]
     [2000000, 3000000]
     """
@@ -33,7 +34,7 @@ class Ticks:
         """Ticks of the seconds before ``time`` (microseconds UTC) that had none yet."""
         second = (time - 1) // SECOND * SECOND
         if self.last is None:
-            self.last = second
+            self.last = second - SECOND
         if second <= self.last:
             return
         seconds = range(self.last + SECOND, second + SECOND, SECOND)

@@ -154,6 +154,7 @@ class _Session:
             self.feed.resume(now)
             structlog.get_logger().warning("collector.restarted", symbols=len({gap.symbol for gap in gaps}), until=now)
         klines: list[Kline] = await self.feed.history()
+        self.collector.tick(now)
         items: list[Item] = [*gaps, *klines]
         for first in range(0, len(items), _CHUNK):
             self.collector.feed(items[first : first + _CHUNK])

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from schemas.origin import HEADER
-from schemas.topics import COMMANDS, EVENTS, TOPICS, Topic
+from schemas.topics import COMMANDS, TOPICS, Topic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"

@@ -30,5 +30,5 @@ def output(record: Any) -> Output | None:
     topic = TOPIC_OF.get(type(record))
     if topic is None:
         return None
-    key: str = getattr(record, "symbol", None) or getattr(record, "source", "")
+    key = str(getattr(record, "symbol", None) or getattr(record, "source", ""))
     return Output(topic, key, record.origin, getattr(record, "ts", 0), encode(record))

@@ -42,7 +42,9 @@ def complaint(name: object, known: set[str] | None) -> str | None:
     return None
 
 
-def merge(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], gone: set[str]) -> dict[str, dict[str, str]]:
+def merge(
+    before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], gone: set[str]
+) -> dict[str, dict[str, str]]:
     """The record after a session: what it ran replaces what was known of these tests; ``gone`` tests are dropped."""
     ran = {test for tests in now.values() for test in tests}
     merged: dict[str, dict[str, str]] = {}
@@ -65,12 +67,13 @@ class Requirements:
         for item in items:
             ids = [name for mark in item.iter_markers("req") for name in mark.args]
             problems += [f"{item.nodeid}: {wrong}" for name in ids if (wrong := complaint(name, known))]
-            if ids:
-                self.ids[item.nodeid] = tuple(dict.fromkeys(ids))
+            item.user_properties += [("req", name) for name in dict.fromkeys(ids)]
         if problems:
             raise pytest.UsageError("\n".join(problems))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # Properties travel with the report, so this works in the process that distributes tests, too.
+        self.ids[report.nodeid] = tuple(str(value) for name, value in report.user_properties if name == "req")
         worst = max(report.outcome, self.outcomes.get(report.nodeid, "passed"), key=lambda outcome: RANK[outcome])
         self.outcomes[report.nodeid] = worst
 

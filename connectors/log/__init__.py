@@ -80,7 +80,7 @@ class Reader(Protocol):
             OffsetTrimmed: when ``position`` lies before the start of the shard.
             OffsetBeyondEnd: when ``position`` lies after the end of the shard.
             LogUnavailable: when the file behind an embedded log cannot be read now.
-            LogError: when the broker refuses for good (access, topic deleted).
+            LogError: when the broker refuses for good, for want of access for instance.
         """
         ...
 

@@ -17,8 +17,6 @@ from connectors.log.limits import check_records, check_topic, milliseconds
 ASK_SECONDS = 10.0
 """How long a question to the cluster (what is there, where does it end) may take."""
 
-TIMEOUTS = {"request_timeout": ASK_SECONDS, "operation_timeout": ASK_SECONDS}
-
 DELIVERY_MS = 30_000
 """How long an append waits for the broker, unless ``delivery.timeout.ms`` says otherwise."""
 
@@ -64,7 +62,7 @@ class KafkaLog:
         }
         new = NewTopic(check_topic(topic, shards), num_partitions=shards, replication_factor=-1, config=settings)
         try:
-            self._admin.create_topics([new], **TIMEOUTS)[topic].result()
+            self._admin.create_topics([new], request_timeout=ASK_SECONDS, operation_timeout=ASK_SECONDS)[topic].result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise self._explain(error, f"topic {topic}") from error
@@ -203,7 +201,8 @@ class KafkaLog:
         return found
 
     def _delete(self, before: TopicPartition) -> None:
-        self._admin.delete_records([before], **TIMEOUTS)[before].result()
+        timeouts = {"request_timeout": ASK_SECONDS, "operation_timeout": ASK_SECONDS}
+        self._admin.delete_records([before], **timeouts)[before].result()
 
     def _watermarks(self, topic: str, shard: int) -> tuple[int, int]:
         return self._asking.get_watermark_offsets(TopicPartition(topic, shard), timeout=ASK_SECONDS)

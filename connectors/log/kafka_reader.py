@@ -7,7 +7,7 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.log import LogError, LogUnavailable, OffsetBeyondEnd, OffsetTrimmed, Record
-from connectors.log.kafka_errors import LOGGER, NO_SUCH_TOPIC, REFUSED, explain
+from connectors.log.kafka_errors import LOGGER, REFUSED, explain
 
 DEFAULTS: dict[str, Any] = {
     "group.id": "lockstep",  # librdkafka wants a name even where nobody joins the group
@@ -26,9 +26,6 @@ FIXED: dict[str, Any] = {
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
 }
-GRACE = 30.0
-"""Seconds for which a broker may say it knows no such topic: one that has just started says so too."""
-
 NOT_THERE = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 AT_THE_END = KafkaError._PARTITION_EOF
 
@@ -49,7 +46,6 @@ class KafkaReader:
         self._failure: LogError | None = None
         self._misplaced = False
         self._end_seen = 0
-        self._missing_since: float | None = None
         self._consumer = consumer(settings)
         self._consumer.assign([self._partition])
 
@@ -91,21 +87,13 @@ class KafkaReader:
         for message in messages:
             if (error := message.error()) is not None:
                 self._hear(error, message.offset())
-        records = [message for message in messages if message.error() is None]
-        if records:
-            self._missing_since = None
-        elif self._missing_since is not None and time.monotonic() - self._missing_since > GRACE:
-            self._failure = explain(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), self._place)
-        return records
+        return [message for message in messages if message.error() is None]
 
     def _hear(self, error: KafkaError, offset: int | None) -> None:
         if error.code() == AT_THE_END:
-            self._missing_since = None
             self._end_seen = offset or 0
         elif error.code() in NOT_THERE:
             self._misplaced = True
-        elif error.code() in NO_SUCH_TOPIC:
-            self._missing_since = self._missing_since or time.monotonic()
         elif error.fatal() or error.code() in REFUSED:
             self._failure = explain(error, self._place)
 

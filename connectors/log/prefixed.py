@@ -36,6 +36,12 @@ class PrefixedLog:
     def trim(self, topic: str, shard: int, before: int) -> None:
         self.log.trim(self.prefix + topic, shard, before)
 
+    def maintain(self, topic: str) -> None:
+        self.log.maintain(self.prefix + topic)
+
+    def size(self, topic: str) -> int | None:
+        return self.log.size(self.prefix + topic)
+
     def topics(self) -> list[TopicInfo]:
         ours = [info for info in self.log.topics() if info.name.startswith(self.prefix)]
         return [info._replace(name=info.name.removeprefix(self.prefix)) for info in ours]

@@ -1,7 +1,8 @@
 """Exact sums: means and deviations that are the same on every machine and in every version of Python.
 
 ``fsum`` rounds once, whatever the order; the built-in ``sum`` changed with Python 3.12 and numpy's depends on the
-processor. Deviations take two passes, since the mean of squares loses every digit of a small variance.
+processor. Deviations are taken from differences to one of the values: the mean of squares, and even a rounded mean of
+large values, loses the digits of a small variance.
 """
 
 from collections.abc import Sequence
@@ -13,16 +14,30 @@ def mean(values: Sequence[float]) -> float:
     return fsum(values) / len(values)
 
 
+def centred(values: Sequence[float]) -> list[float]:
+    """Each value less the mean of all.
+
+    >>> centred([1e15, 1e15 + 1, 1e15 + 2])
+    [-1.0, 0.0, 1.0]
+    """
+    newest = values[-1]
+    moves = [value - newest for value in values]
+    middle = mean(moves)
+    return [move - middle for move in moves]
+
+
+def size(centred_values: Sequence[float]) -> float:
+    """Population standard deviation (divisor n) of values that are centred."""
+    return sqrt(mean([value * value for value in centred_values]))
+
+
 def deviation(values: Sequence[float]) -> float:
     """Population standard deviation (divisor n); exactly 0.0 when all values are equal.
 
     >>> deviation([0.1, 0.1, 0.1]), deviation([1.0, 3.0])
     (0.0, 1.0)
     """
-    if max(values) == min(values):
-        return 0.0
-    middle = mean(values)
-    return sqrt(fsum([(value - middle) ** 2 for value in values]) / len(values))
+    return size(centred(values))
 
 
 def zscore(values: Sequence[float]) -> float:
@@ -31,15 +46,18 @@ def zscore(values: Sequence[float]) -> float:
     Raises:
         ZeroDivisionError: when all values are equal.
     """
-    return (values[-1] - mean(values)) / deviation(values)
+    around = centred(values)
+    return around[-1] / size(around)
 
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Pearson's correlation, -1..1.
+    """Pearson's, -1..1.
+
+    >>> correlation([1.0, 2.0, 3.0], [6.0, 4.0, 2.0])
+    -1.0
 
     Raises:
         ZeroDivisionError: when all values of one side are equal.
     """
-    dx, dy = deviation(x), deviation(y)
-    mx, my = mean(x), mean(y)
-    return fsum([(a - mx) * (b - my) for a, b in zip(x, y, strict=True)]) / len(x) / (dx * dy)
+    dx, dy = centred(x), centred(y)
+    return mean([a * b for a, b in zip(dx, dy, strict=True)]) / size(dx) / size(dy)

@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from connectors.log import LogError, LogUnavailable, NewRecord, open_log
+from connectors.log import LogError, LogUnavailable, NewRecord, kafka, open_log
 from connectors.log.kafka_producer import Channel, KafkaWriter
+from connectors.log.kafka_reader import KafkaReader
 from tests.log.home import HANG, SOME_TIME, Home, read_all, record
 from tests.log.mock_cluster import INIT_PRODUCER_ID, PRODUCE, MockCluster, library, mock_cluster
 
@@ -53,8 +54,6 @@ def numbers(*values: int) -> list[NewRecord]:
 
 def written(mock: MockCluster, shard: int = 0) -> list[bytes | None]:
     """What the broker has, read by a client of its own."""
-    from connectors.log.kafka_reader import KafkaReader
-
     probe = open_channel(mock)
     mark = uuid.uuid4().hex.encode()
     last = writer(probe, shard)
@@ -161,8 +160,9 @@ def test_a_broker_that_was_away_for_a_moment_is_not_noticed(mock: MockCluster, c
     assert written(mock) == [b"1", b"2", b"3"]
 
 
-def test_nobody_at_the_address_is_an_error_that_says_so(embedded: Home) -> None:
+def test_nobody_at_the_address_is_an_error_that_says_so(embedded: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unused port on loopback; librdkafka's own reason is in the message."""
+    monkeypatch.setattr(kafka, "ASK_SECONDS", 2.0)
     log = open_log("127.0.0.1:9", embedded.root, {"socket.connection.setup.timeout.ms": "1000"})
 
     with pytest.raises(LogUnavailable, match=r"127\.0\.0\.1:9.*refused"):
@@ -268,32 +268,13 @@ def test_librdkafkas_settings_pass_through(cluster: Home) -> None:
 
 
 @pytest.mark.kafka
-def test_a_wrong_protocol_is_an_error_that_says_so(cluster: Home) -> None:
+def test_a_wrong_protocol_is_an_error_that_says_so(cluster: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS spoken to a plain port: the settings arrive, and the reason comes back."""
+    monkeypatch.setattr(kafka, "ASK_SECONDS", 2.0)
     log = cluster.open(**{"security.protocol": "SSL"})
 
     with pytest.raises(LogError, match=r"SSL|ssl|TLS|disconnected"):
         log.end("anything", 0)
-
-
-@pytest.mark.kafka
-def test_a_topic_that_goes_away_under_a_reader_is_named(cluster: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some grace, because a broker that has just started does not know its topics yet."""
-    monkeypatch.setattr("connectors.log.kafka_reader.GRACE", 0.5)
-    topic = cluster.topic()
-    log = cluster.open(**{"topic.metadata.refresh.interval.ms": "200"})
-    log.create(topic, 1)
-    reader = log.reader(topic, 0, 0)
-    assert not reader.wait(0.2)
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
-    admin.delete_topics([topic])[topic].result()
-
-    deadline = time.monotonic() + HANG
-    with pytest.raises(LogError, match=f"topic {topic}, shard 0: there is no such topic"):
-        while time.monotonic() < deadline:
-            reader.poll_raw(10)
-            reader.wait(0.1)
-    reader.close()
 
 
 def alter(home: Home, topic: str, name: str, value: str) -> None:

@@ -120,21 +120,25 @@ def strength(w: np.ndarray, n: int) -> np.ndarray:
 
 def deviation(series: pd.Series, n: int) -> pd.Series:
     """Population standard deviation of the last ``n`` values."""
-    w = windows(series, n)
-    return np.sqrt(w.sub(w.mean(axis=1), axis=0).pow(2).mean(axis=1, skipna=False))
+    return pd.Series(np.std(from_newest(series, n).to_numpy(), axis=1), series.index)
 
 
 def score(series: pd.Series, n: int) -> pd.Series:
     """(newest - mean) / deviation; absent where all values are equal."""
-    w = windows(series, n)
+    w = from_newest(series, n)
     moved = w.max(axis=1) > w.min(axis=1)
-    return ((series - w.mean(axis=1)) / deviation(series, n)).where(moved)
+    return (-w.mean(axis=1, skipna=False) / deviation(series, n)).where(moved)
+
+
+def from_newest(series: pd.Series, n: int) -> pd.DataFrame:
+    """Windows of differences to their newest value: numpy's own mean would lose the digits of a small variance."""
+    return windows(series, n).sub(series, axis=0)
 
 
 def correlation(x: pd.Series, y: pd.Series, n: int) -> pd.Series:
     """Pearson's, row by row; absent where a side does not move."""
     found = []
-    for a, b in zip(windows(x, n).to_numpy(), windows(y, n).to_numpy(), strict=True):
+    for a, b in zip(from_newest(x, n).to_numpy(), from_newest(y, n).to_numpy(), strict=True):
         moves = np.isfinite(a).all() and np.isfinite(b).all() and np.ptp(a) > 0 and np.ptp(b) > 0
         found.append(np.corrcoef(a, b)[0, 1] if moves else np.nan)
     return pd.Series(found, x.index)
