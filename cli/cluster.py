@@ -16,15 +16,19 @@ FINAL = {int(code) for code in (Exit.USAGE, Exit.DATA, Exit.HELD)}
 RESTARTS = 20
 """Tries within ``WINDOW`` seconds before giving up."""
 WINDOW = 300.0
+LAST_WORDS = 30.0
+"""Seconds for a process that was told to stop, or that is done, to end."""
 
 
 def run_cluster(command: Sequence[str], processes: int, home: Path, env: Mapping[str, str]) -> int:
-    """Run ``command -i N -a ...`` for every N until all end well or one ends for good; returns the exit code.
+    """Run ``command -i N -a ...`` for every N until all end well, one ends for good or we are told to stop.
+
+    Returns the exit code: 0 only when every process ended well.
 
     If one process of a cluster dies the others cannot go on, so all are ended and started again; state and outputs are
     exactly once, so that costs time and nothing else.
     """
-    children = Processes(home / "cluster.json", home / "logs")
+    children = Processes(home / "processes", home / "logs")
     stopped = Stopped()
     starts: list[float] = []
     try:
@@ -32,7 +36,7 @@ def run_cluster(command: Sequence[str], processes: int, home: Path, env: Mapping
             starts = [then for then in starts if time.monotonic() - then < WINDOW] + [time.monotonic()]
             code = _once(children, command, processes, env, stopped)
             if stopped or code == 0 or code in FINAL:
-                return 0 if stopped else code
+                return code
             if len(starts) > RESTARTS:
                 structlog.get_logger().error("cluster.gave_up", restarts=RESTARTS, within_seconds=WINDOW)
                 return int(Exit.UNAVAILABLE)
@@ -64,17 +68,22 @@ def _once(children: Processes, command: Sequence[str], processes: int, env: Mapp
     for number, name in enumerate(names):
         children.start(name, [*command, "-i", str(number), *addresses], env)
     while not stopped:
-        codes = {name: children.returncode(name) for name in names}
-        if all(code == 0 for code in codes.values()):
+        codes = [children.returncode(name) for name in names]
+        if all(code == 0 for code in codes):
             break
-        if bad := [code for code in codes.values() if code not in (None, 0)]:
-            for name in names:
-                children.stop(name, grace=1.0)
-            return next((code for code in bad if code in FINAL), bad[0]) or 0
+        if bad := [code for code in codes if code]:
+            end(children, names, grace=1.0)  # they cannot go on, and what they did not write will be written again
+            return next((code for code in bad if code in FINAL), bad[0])
         time.sleep(0.05)
+    code = next((code for code in end(children, names, LAST_WORDS) if code), 0)
+    return 128 - code if code < 0 else code  # killed by a signal, as a shell says it
+
+
+def end(children: Processes, names: Sequence[str], grace: float) -> list[int | None]:
+    """Tell all to end, then wait for each."""
     for name in names:
-        children.stop(name, grace=1.0)
-    return 0
+        children.tell(name)
+    return [children.stop(name, grace) for name in names]
 
 
 def free_ports(count: int) -> list[int]:

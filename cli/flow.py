@@ -82,11 +82,12 @@ def run(
             raise typer.Exit(run_cluster(command, processes, context.home, {"DATABASE_URL": url}))
         counters = Counters()
         lease = Lease(context.database_url(), f"{flow.value}/{process or 0}")
+        names = context.settings.topic_prefix
         with Measures(context.home / "metrics", prefix + flow.value, process or 0, counted(counters)):
             job.live(
                 directory,
                 prefix=prefix,
-                take=lambda topic, shard: lease.shard(topic, shard, WAIT_FOR_LEASE),
+                take=lambda topic, shard: lease.shard(names + topic, shard, WAIT_FOR_LEASE),
                 counters=counters,
                 process=process,
                 addresses=address,

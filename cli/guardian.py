@@ -1,35 +1,23 @@
-"""Ends the processes it was told of when the one that told it is gone.
+"""Ends the children of a run when the run is gone.
 
-Run as ``python -m cli.guardian STATE`` with process ids, one a line, on standard input. ``bye`` dismisses it; an end of
-input without it means that the parent was killed.
+Run as ``python -m cli.guardian STATE`` with a pipe from the run as standard input. ``bye`` dismisses it; an end of input
+without it means that the run was killed.
 """
 
-import json
 import sys
 from pathlib import Path
 
-import psutil
-
-from cli.processes import end, identity
+from cli.processes import end, recall
 
 
-def guard(state: Path) -> int:
-    """Read ids until the parent says bye or is gone; returns the number of processes ended."""
-    known: list[dict[str, float]] = []
-    for line in sys.stdin:
-        word = line.strip()
-        if word == "bye":
-            return 0
-        try:
-            known.append(identity(int(word)))
-        except psutil.NoSuchProcess:
-            continue
-        fresh = state.with_suffix(".new")
-        fresh.write_text(json.dumps(known))
-        fresh.rename(state)
-    ended = end(known)
+def guard(state: Path) -> list[int]:
+    """Wait until the run says bye or is gone; returns the ids of the processes that were ended."""
+    if sys.stdin.read().strip() == "bye":
+        return []
+    _, children = recall(state)
+    ended = end(children)
     state.unlink(missing_ok=True)
-    return len(ended)
+    return ended
 
 
 if __name__ == "__main__":

@@ -6,32 +6,42 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 GRACE = 8.0
 """Seconds between SIGTERM and SIGKILL."""
+SAME = 0.01
+"""Seconds by which two readings of one start time may differ."""
 
 
 class Processes:
     """The children of one run.
 
-    A guardian process learns of each child through a pipe and ends them all when the pipe closes without a farewell: so
-    nothing is left behind even when this process is killed with -9. What a guardian could not end (it was killed too)
-    is found in the state file and ended by the next run.
+    A state file says who they are. A guardian process ends them when we are gone without a farewell, so nothing is left
+    behind even when this process is killed with -9. What a guardian could not end (it was killed too) is ended by the
+    next ``Processes`` of the same folder. Children whose owner lives are nobody else's business.
+
+    Args:
+        folder: of the state files of all runs.
+        logs: where the output of each child goes, ``<name>.log``.
     """
 
-    def __init__(self, state: Path, logs: Path) -> None:
-        self.state = state
+    def __init__(self, folder: Path, logs: Path) -> None:
+        for path in (folder, logs):
+            path.mkdir(parents=True, exist_ok=True)
+        end_leftovers(folder)
+        self.state = folder / f"{os.getpid()}-{id(self):x}.json"
         self.logs = logs
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.identities: dict[str, dict[str, float]] = {}
         self.guardian: subprocess.Popen[bytes] | None = None
-        logs.mkdir(parents=True, exist_ok=True)
-        end_leftovers(state)
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Start ``command``; its output goes to ``<logs>/<name>.log``."""
+        """Start ``command``; its output is added to its log."""
+        self.guard()
         with (self.logs / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
                 command,
@@ -42,35 +52,38 @@ class Processes:
                 start_new_session=True,  # Ctrl-C is ours to pass on, in the right order
             )
         self.children[name] = child
-        self.watch(child.pid)
+        self.identities[name] = identity(child.pid)  # it is not reaped yet, so the id is still its own
+        self._remember()
 
-    def watch(self, pid: int) -> None:
-        """Have the guardian end this process too if we are killed."""
-        if self.guardian is None:
+    def guard(self) -> None:
+        """Make sure that a guardian is there."""
+        if self.guardian is not None and self.guardian.poll() is None:
+            return
+        with (self.logs / "guardian.log").open("ab") as log:
             self.guardian = subprocess.Popen(
                 [sys.executable, "-m", "cli.guardian", str(self.state)],
                 stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
-        assert self.guardian.stdin is not None
-        self.guardian.stdin.write(b"%d\n" % pid)
-        self.guardian.stdin.flush()
-
-    def dead(self) -> list[str]:
-        """The children that ended by themselves."""
-        return [name for name, child in self.children.items() if child.poll() is not None]
 
     def returncode(self, name: str) -> int | None:
         """What a child ended with; None while it runs."""
         return self.children[name].poll()
 
-    def stop(self, name: str, grace: float = GRACE, how: signal.Signals = signal.SIGTERM) -> int | None:
-        """End one child, gently first. Returns its exit code; None when it was not running."""
+    def tell(self, name: str) -> None:
+        """Ask a child to end, and do not wait."""
+        if (child := self.children[name]).poll() is None:
+            child.send_signal(signal.SIGTERM)
+
+    def stop(self, name: str, grace: float = GRACE) -> int | None:
+        """End one child, gently first. Returns its exit code; None when there is no such child."""
         child = self.children.pop(name, None)
         if child is None:
             return None
         if child.poll() is None:
-            child.send_signal(how)
+            child.send_signal(signal.SIGTERM)
             try:
                 child.wait(grace)
             except subprocess.TimeoutExpired:
@@ -82,18 +95,22 @@ class Processes:
         """End every child, the last started first, and dismiss the guardian."""
         for name in reversed(list(self.children)):
             self.stop(name, grace)
+        self.state.unlink(missing_ok=True)
         if self.guardian is not None:
-            assert self.guardian.stdin is not None
-            self.guardian.stdin.write(b"bye\n")
-            self.guardian.stdin.close()
+            with suppress(OSError):
+                self.guardian.communicate(b"bye\n")
             self.guardian.wait()
             self.guardian = None
-        self.state.unlink(missing_ok=True)
 
     def tail(self, name: str, lines: int = 15) -> str:
         """The end of a child's log."""
         path = self.logs / f"{name}.log"
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+    def _remember(self) -> None:
+        fresh = self.state.with_suffix(".new")
+        fresh.write_text(json.dumps({"owner": identity(os.getpid()), "children": list(self.identities.values())}))
+        fresh.replace(self.state)
 
 
 def identity(pid: int) -> dict[str, float]:
@@ -101,32 +118,45 @@ def identity(pid: int) -> dict[str, float]:
     return {"pid": pid, "started": psutil.Process(pid).create_time()}
 
 
+def find(known: Mapping[str, float]) -> psutil.Process | None:
+    """The process with this identity; None when it ended (also as a zombie), whoever has its id now."""
+    try:
+        process = psutil.Process(int(known["pid"]))
+        same = abs(process.create_time() - known["started"]) < SAME
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
 def end(known: Sequence[Mapping[str, float]], grace: float = GRACE) -> list[int]:
-    """End the processes that are still the ones we know; returns their ids."""
-    alive = []
-    for entry in known:
-        try:
-            process = psutil.Process(int(entry["pid"]))
-            if abs(process.create_time() - entry["started"]) < 0.01:
-                process.terminate()
-                alive.append(process)
-        except psutil.NoSuchProcess:
-            continue
+    """End the processes that are still the ones we know, gently first; returns their ids."""
+    alive = [process for entry in known if (process := find(entry))]
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
     _, stubborn = psutil.wait_procs(alive, timeout=grace)
     for process in stubborn:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(stubborn, timeout=grace)
     return [process.pid for process in alive]
 
 
-def end_leftovers(state: Path) -> list[int]:
-    """End what an earlier run, killed together with its guardian, left behind."""
-    if not state.exists():
-        return []
+def end_leftovers(folder: Path) -> list[int]:
+    """End what runs that were killed together with their guardian left behind; returns the process ids."""
+    ended = []
+    for state in sorted(folder.glob("*.json")):
+        owner, children = recall(state)
+        if owner is None or find(owner) is None:
+            ended += end(children)
+            state.unlink(missing_ok=True)
+    return ended
+
+
+def recall(state: Path) -> tuple[dict[str, float] | None, list[dict[str, float]]]:
+    """The owner and the children that a state file names; a missing or damaged one names nobody."""
     try:
         known = json.loads(state.read_text())
-    except ValueError:
-        known = []  # a torn state file names nobody
-    ended = end(known)
-    state.unlink(missing_ok=True)
-    return ended
+        return known["owner"], known["children"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, []

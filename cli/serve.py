@@ -2,9 +2,12 @@
 
 from typing import Annotated
 
+import structlog
 import typer
 
 from cli.context import Context, Exit, UserError, configure_logging
+from connectors.postgres.embedded import EmbeddedPostgres
+from connectors.postgres.program import PostgresError
 
 
 def serve(
@@ -19,7 +22,7 @@ def serve(
         configure_logging(settings.log_format)
         wanted = Serving(
             open_log=context.open_log,
-            database_url=context.database_url(),
+            database_url=database_or_where_it_should_be(context),
             home=context.home,
             registry=lambda: context.registry().version,
             amqp_url=settings.amqp_url.get_secret_value() if settings.amqp_url else None,
@@ -31,3 +34,12 @@ def serve(
             run_api(wanted)
         except PortTaken as error:
             raise UserError(str(error), Exit.HELD) from error
+
+
+def database_or_where_it_should_be(context: Context) -> str:
+    """The API serves features without a database too; its health says that it is away."""
+    try:
+        return context.database_url()
+    except PostgresError as error:
+        structlog.get_logger().error("database.away", error=str(error))
+        return EmbeddedPostgres(context.path("postgres")).url

@@ -31,10 +31,10 @@ def choose(home: Path, name: str, *, fresh: bool = False) -> Path:
     return link.resolve()
 
 
-def name_of(source: str) -> str:
-    """A folder name for a source.
+def name_of(recording: str) -> str:
+    """The session of a recorded file or folder; never one of the exchanges' own.
 
-    >>> name_of("demo"), name_of("/data/bybit session.jsonl.gz")
-    ('demo', 'bybit-session.jsonl.gz')
+    >>> name_of("/data/bybit session.jsonl.gz"), name_of("bybit")
+    ('recorded-bybit-session.jsonl.gz', 'recorded-bybit')
     """
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).name).strip("-.") or FIRST
+    return "recorded-" + re.sub(r"[^A-Za-z0-9._-]+", "-", Path(recording).name).strip("-.")

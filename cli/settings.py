@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         "SPEED", 1.0, "Speed of demo and recorded sources", "a number above 0 (1: as it happened), or max"
     )
     duration: float | None = _setting(
-        "DURATION", None, "Seconds after which run-dataflow ends; unset: Ctrl-C", "a number of seconds above 0", gt=0
+        "DURATION", None, "Seconds after which run-dataflow ends; 0 or unset: Ctrl-C", "a number of seconds", ge=0
     )
 
     @field_validator("home")
@@ -240,7 +240,7 @@ def masked_url(url: str) -> str:
     >>> masked_url("postgresql://me:secret@db:5432/lockstep?password=x"), masked_url("host=db password='a b'")
     ('postgresql://me:***@db:5432/lockstep?password=***', 'host=db password=***')
     """
-    url = re.sub(r"(://[^/@:]*):.*@", r"\1:***@", url)
+    url = re.sub(r"(://[^/@:]*):.*@", r"\1:***@", url, flags=re.DOTALL)
     return re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]+)", r"\1***", url, flags=re.IGNORECASE)
 
 

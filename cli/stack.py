@@ -12,16 +12,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
 import typer
 
-from cli.context import Context, UserError
-from cli.processes import end, identity
+from cli.alone import alone
+from cli.context import Context, Exit, UserError
+from cli.processes import end, find, identity
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.postgres.migrate import Migrator
 
 START = 120.0
 """Seconds: the first start of Apache Kafka fetches it."""
+STOP = 60.0
+"""Seconds for the servers to end."""
+
+
 class Broker(StrEnum):
     """Where the log is."""
 
@@ -38,7 +42,8 @@ def up(
     with Context() as context:
         state = context.path("up.json")
         if hold:
-            _hold(context, broker, state)
+            with alone(context.path("up.lock"), "process {pid} keeps the servers already"):
+                _hold(context, broker, state)
             return
         if (running := _running(state)) is None:
             running = _start(context.path("logs", "up.log"), broker, state)
@@ -54,7 +59,7 @@ def down() -> None:
         state = context.path("up.json")
         running = _running(state)
         if running is not None:
-            end([running], grace=60.0)
+            end([running], STOP)
         KafkaServer(context.path("kafka-data"), Path()).stop()
         state.unlink(missing_ok=True)
     typer.echo("down" if running else "nothing was up")
@@ -72,9 +77,10 @@ def _start(log: Path, broker: Broker, state: Path) -> dict[str, Any]:
         )
     until = time.monotonic() + START
     while (running := _running(state)) is None:
-        if keeper.poll() is not None or time.monotonic() > until:
+        ended = keeper.poll() not in (None, Exit.HELD)  # held: somebody else is starting them right now
+        if ended or time.monotonic() > until:
             keeper.terminate()
-            raise UserError(f"the servers did not start:\n{log.read_text()[-2000:]}", 3)
+            raise UserError(f"the servers did not start:\n{log.read_text(errors='replace')[-2000:]}", Exit.UNAVAILABLE)
         time.sleep(0.05)
     return running
 
@@ -103,14 +109,13 @@ def _kafka(context: Context) -> KafkaServer:
     try:
         return KafkaServer(context.path("kafka-data"), fetch_jars(context.path("kafka", KAFKA_VERSION)))
     except KafkaServerError as error:
-        raise UserError(str(error), 3) from error
+        raise UserError(str(error), Exit.UNAVAILABLE) from error
 
 
 def _running(state: Path) -> dict[str, Any] | None:
     """What `up` wrote, if its process still lives."""
     try:
         running: dict[str, Any] = json.loads(state.read_text())
-        alive = abs(identity(int(running["pid"]))["started"] - running["started"]) < 0.01
-    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return running if find(running) else None
+    except (OSError, ValueError, KeyError):
         return None
-    return running if alive else None

@@ -95,6 +95,8 @@ class Collector:
             elif reason := check(item, now, self.symbols):
                 self._dead("feed", reason, encode(item), item.symbol, item.recv)
             else:
+                # After a suspension, or candles that were long in coming, this may be what shows the time.
+                self.tick(item.recv)
                 self._event(item)
 
     def tick(self, now: int) -> None:

@@ -14,7 +14,7 @@ TAIL = 61
 class Ticks:
     """Makes one tick for each whole second that the clock passes.
 
-    The tick of second S stands before the first frame that was received after S, and one tick stands before everything:
+    The tick of second S stands before the first thing that was received after S, and one tick stands before everything:
     only a tick may turn a shard's clock far (``operators.market``), so a session begins with one.
     Where the clock jumps (a recording that consists of two sessions), the hole is not filled: its first minute and its
     last second get their ticks.

@@ -13,8 +13,7 @@ from connectors.appender import Appender
 from connectors.buffer import Buffer
 from connectors.collector import Collector, Enrich, Summary, alone
 from connectors.commands import Commands
-from connectors.feeds import Feed, Item
-from connectors.frames import Frame
+from connectors.feeds import Feed, Item, Lost
 from connectors.log import Log
 from connectors.pace import wall_clock
 from connectors.resume import restart_gaps
@@ -139,15 +138,15 @@ class _Session:
         begun = self.feed.live
         async with aclosing(self.feed.batches()) as batches:  # type: ignore[type-var]
             async for batch in batches:
-                if not begun:
-                    await self._begin(_first_time(batch, self.clock()))
+                if not begun and (first := _first_time(batch)) is not None:
+                    await self._begin(first)
                     begun = True
                 await self._take(batch)
         self.collector.finish()
         self.appender.ready()
 
     async def _begin(self, now: int) -> None:
-        """Record what is missing since the log's end, and the candles of the time before."""
+        """Turn every shard's clock to ``now``, record what is missing since its end, and the candles before."""
         known = self.collector.symbols or self.feed.symbols
         gaps = await self.appender.in_thread(lambda: restart_gaps(self.log, self.shards, known, now))
         if gaps:
@@ -177,9 +176,9 @@ class _Session:
             self.progress(self.summary())
 
 
-def _first_time(batch: list[Item], otherwise: int) -> int:
-    """When the first frame was received."""
-    return next((item.recv for item in batch if isinstance(item, Frame)), otherwise)
+def _first_time(batch: list[Item]) -> int | None:
+    """When the first thing that says so was received (a frame of an unknown time has 0); None: nothing does."""
+    return next((item.recv for item in batch if not isinstance(item, Lost) and item.recv), None)
 
 
 async def _drain(appender: Appender, writing: asyncio.Task[None], patience: float) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from operators.book import Outcome
-from operators.candles import QUIET
 from operators.engine import Cursor, Refused
 from operators.features.featureset import FeatureSet
 from operators.spans import MINUTE, SECOND
@@ -25,9 +24,8 @@ from schemas.vector import FeatureVector, Interval
 
 JUMP = 60 * SECOND
 """Only a tick may turn the clock further than this in one step: one wrong time must not swallow a day."""
-MARGIN = (QUIET + 10) * MINUTE
-"""What a rebuild reads beyond the longest look-back: a silence, a keyframe's interval, a begun minute, and the minutes
-for which a candle may repeat an older price."""
+MARGIN = 10 * MINUTE
+"""What a rebuild reads beyond the longest look-back: a silence, the life of a book, a keyframe's interval."""
 ASK_AGAIN = 10 * SECOND
 """A book that is still unsynchronised asks for a snapshot again after this long."""
 
@@ -50,9 +48,9 @@ class MarketStage:
     """Turns the events of one shard into vectors and quality records.
 
     The clock is the greatest ``recv`` seen. The vectors for the whole second t, one per symbol in sorted order, come
-    out before the first event with ``recv`` > t is applied. A late event is applied at the clock: it never turns the clock
-    back. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the next
-    whole second, and what it knew of its windows counts from there, so that a long silence neither produces thousands
+    out before the first event with ``recv`` > t is applied. A late event is applied at the clock: it never turns the
+    clock back. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the
+    next whole second, and what it knew of its windows counts from there, so that a long silence neither produces thousands
     of vectors nor passes for a quiet market.
 
     Everything is a pure function of a bounded look-back, ``lookback`` microseconds.
@@ -136,9 +134,13 @@ class MarketStage:
         self.boundary = t
 
     def _minute(self, t: int) -> None:
-        """Close the minute's candles, and forget symbols that have not been heard of for a whole look-back."""
+        """Close the minute's candles, and forget symbols that have not been heard of for a whole look-back.
+
+        A silent symbol gets no candle: whether it did must not depend on which others share its shard.
+        """
         for state in self.symbols.values():
-            state.close_minute(t)
+            if state.active(t):
+                state.close_minute(t)
         self.symbols = {name: state for name, state in self.symbols.items() if state.idle(t) <= self.lookback}
 
     def _vector(self, symbol: str, state: SymbolState, t: int, recv: int) -> FeatureVector:

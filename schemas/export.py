@@ -32,6 +32,7 @@ def record_types(topic: Topic) -> tuple[type[msgspec.Struct], ...]:
 def json_schema(topic: Topic) -> dict[str, Any]:
     """The JSON Schema of a topic's values.
 
+    >>> from schemas.topics import EVENTS
     >>> sorted(json_schema(EVENTS)["discriminator"]["mapping"])[:3]
     ['book.delta', 'book.snapshot', 'funding']
     """

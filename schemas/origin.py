@@ -35,7 +35,7 @@ class Origin(NamedTuple):
         return cls(int(shard), int(offset), int(index))
 
     def uuid(self, kind: str) -> uuid.UUID:
-        """The UUIDv5 of the ``kind`` (for instance ``trace``) of record that this event caused: the same in every replay.
+        """The UUIDv5 of the ``kind`` (such as ``trace``) of record that this event caused: the same in every replay.
 
         >>> str(Origin(0, 1, 0).uuid("trace"))
         'aef586f7-7968-52d1-8a81-9229510a8886'

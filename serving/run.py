@@ -1,12 +1,15 @@
 """Runs the API: follows the log, checks what it depends on, and listens."""
 
 import json
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -60,7 +63,9 @@ def serve(wanted: Serving) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        server = uvicorn.Server(config)
+        _end_quietly(server)
+        server.run(sockets=[listening])
     finally:
         address.unlink(missing_ok=True)
         follower.stop()
@@ -104,6 +109,21 @@ def _key(wanted: Serving) -> str:
     if made:
         print(f"API key (shown once, kept in {path}): {key}", file=sys.stderr, flush=True)
     return key
+
+
+def _end_quietly(server: uvicorn.Server) -> None:
+    """Let a signal end the server and not the process: uvicorn raises it again when it has stopped, for us to clean up.
+
+    One that comes before the server listens to signals ends us as well, by way of the clean-up.
+    """
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        if not server.started:
+            raise SystemExit(0)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, asked)
 
 
 def _announce(path: Path, listening: socket.socket) -> None:

@@ -28,13 +28,13 @@ class Market:
 
     def delta(self, now: int) -> BookDelta:
         step = self.random.choice([-1, 0, 0, 0, 1])
-        removed = [(float(self.mid + step + i), 0.0) for i in range(0, 3)]
+        removed = [(float(self.mid + step + i), 0.0) for i in range(3)]
         self.mid += step
         self.u += 1
-        bids = [(float(self.mid + i), 0.0) for i in range(0, 3)]
+        bids = [(float(self.mid + i), 0.0) for i in range(3)]
         bids += [(float(self.mid - i), self.random.randint(1, 9) / 8) for i in range(1, 4)]
         asks = [(price - 3, size) for price, size in removed if price - 3 <= self.mid]
-        asks += [(float(self.mid - i), 0.0) for i in range(0, 3)]
+        asks += [(float(self.mid - i), 0.0) for i in range(3)]
         asks += [(float(self.mid + i), self.random.randint(1, 9) / 8) for i in range(1, 4)]
         return BookDelta(self.symbol, now, now, self.u, self.u - 1, bids, asks)
 

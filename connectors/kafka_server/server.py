@@ -45,6 +45,7 @@ num.io.threads=4
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 # Retention and compaction within seconds, for topics that ask for short times.
+log.initial.task.delay.ms=500
 log.retention.check.interval.ms=1000
 log.cleaner.backoff.ms=500
 log.cleaner.dedupe.buffer.size=2097152
@@ -104,14 +105,14 @@ class KafkaServer:
         if (pid := self.pid) is None:
             return
         os.kill(pid, signal.SIGTERM)
-        if not self._gone_within(STOP_SECONDS):
+        if not self._gone_within(STOP_SECONDS, pid):
             self.kill()
 
     def kill(self) -> None:
         """``kill -9``: what a crash looks like."""
         if (pid := self.pid) is not None:
             os.kill(pid, signal.SIGKILL)
-            self._gone_within(STOP_SECONDS)
+            self._gone_within(STOP_SECONDS, pid)
 
     @property
     def _settings(self) -> Path:
@@ -169,13 +170,24 @@ class KafkaServer:
         self.stop()
         raise KafkaServerError(f"Apache Kafka at {self.bootstrap} {state}; the end of {self._output}:\n{last}")
 
-    def _gone_within(self, seconds: float) -> bool:
+    def _gone_within(self, seconds: float, pid: int) -> bool:
         deadline = time.monotonic() + seconds
-        while self.pid is not None:
+        while _runs(pid):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
+        if self._process is not None:
+            self._process.poll()  # if it was our child, nobody else takes note of its end
         return True
+
+
+def _runs(pid: int) -> bool:
+    """Whether any thread of it is left: the first one may be gone while others still hold files and ports."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _free_ports(count: int) -> list[int]:

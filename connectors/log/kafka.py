@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from connectors.log import Cleanup, LogError, LogUnavailable, NewRecord, TopicInfo
+from connectors.log import Cleanup, LogError, LogUnavailable, NewRecord, TopicInfo, UnknownTopic
 from connectors.log.kafka_errors import LOGGER, explain
 from connectors.log.kafka_producer import Channel, Deliveries, KafkaWriter
 from connectors.log.kafka_reader import AT_THE_END, KafkaReader, consumer
@@ -222,7 +222,10 @@ class KafkaLog:
             self._asking.unassign()
 
     def _ask(self, question: Callable[[], T], topic: str = "", shard: int | None = None) -> T:
-        """One question at a time; asked again, for ten seconds, while the answer is that the cluster is not ready."""
+        """One question at a time; asked again, for ten seconds, while the answer is that the cluster is not ready.
+
+        A broker that has just started may not know a topic yet that was there before.
+        """
         place = ", ".join([f"topic {topic}"] * bool(topic) + [f"shard {shard}"] * (shard is not None)) or self._address
         deadline = time.monotonic() + ASK_SECONDS
         with self._lock:
@@ -231,7 +234,9 @@ class KafkaLog:
                     return question()
                 except KafkaException as error:
                     failure = self._explain(error, place)
-                    if not isinstance(failure, LogUnavailable) or time.monotonic() > deadline:
+                    young = isinstance(failure, UnknownTopic) and topic in self._topics
+                    passing = isinstance(failure, LogUnavailable) or young
+                    if not passing or time.monotonic() > deadline:
                         raise failure from error
                     time.sleep(0.05)
 

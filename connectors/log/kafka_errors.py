@@ -11,7 +11,7 @@ LOGGER = logging.getLogger("lockstep.kafka")
 # It warns about every setting that only some kinds of client use, and the settings are shared by all kinds.
 LOGGER.addFilter(lambda entry: "CONFWARN" not in entry.getMessage())
 
-NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
 REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not do that: ask for access to the topic",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user may not do that: ask for access to the cluster",

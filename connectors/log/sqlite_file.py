@@ -46,7 +46,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises:
         UnknownTopic: when there is no such file.
-        LogUnavailable: when it cannot be opened.
+        LogError: when it cannot be opened.
     """
     try:
         connection = sqlite3.connect(
@@ -60,10 +60,10 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA cache_size=-8000")
         # Moving the write-ahead log into the file costs some milliseconds: every 32 MB rather than every 8.
         connection.execute("PRAGMA wal_autocheckpoint=4000")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if not path.exists():
             raise UnknownTopic(f"there is no topic {path.stem} in {path.parent}: create it first") from error
-        raise LogUnavailable(f"topic {path.stem}: cannot open {path}: {error}") from error
+        raise failure(path, error) from error
     return connection
 
 

@@ -33,7 +33,7 @@ class TopicFile:
         self._connection = connect(path)
         self._lock = threading.Lock()
         self._ringer = Ringer(tower(path))
-        name, shards, cleanup, retention_ms = self._connection.execute("SELECT * FROM topic").fetchone()
+        name, shards, cleanup, retention_ms = self._ask("SELECT * FROM topic")
         self.info = TopicInfo(name, shards, cleanup, retention_ms)
 
     def check_shard(self, shard: int) -> None:

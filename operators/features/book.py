@@ -1,8 +1,7 @@
 """Features of the order book: prices, depth, slope, churn. None of them is known while the book is not in sync."""
 
-from math import fsum
-
 from operators.features.catalogue import Value, every_second, of
+from operators.features.statistics import mean
 from operators.features.view import Source, View
 from operators.spans import SECOND
 from schemas.market import Level
@@ -66,12 +65,12 @@ def slope(levels: list[Level] | None) -> Value:
     """
     if levels is None or len(levels) < 3:
         return None
-    n, best = len(levels), levels[0][0]
+    best = levels[0][0]
     distances = [abs(price - best) / best for price, _ in levels]
     sizes = [size for _, size in levels]
-    near, typical = fsum(distances) / n, fsum(sizes) / n
+    near, typical = mean(distances), mean(sizes)
     away = [distance - near for distance in distances]
-    return fsum([d * (size - typical) for d, size in zip(away, sizes, strict=True)]) / fsum([d * d for d in away])
+    return mean([d * (size - typical) for d, size in zip(away, sizes, strict=True)]) / mean([d * d for d in away])
 
 
 @every_second(sources=BOOK)

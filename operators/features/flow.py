@@ -107,6 +107,6 @@ def second_volatility(view: View, seconds: int) -> Value:
     closes = tape.close[first:]
     moves = [(new - old) / old for old, new in pairwise(closes)]
     mean = fsum(moves) / n
+    away = [move - mean for move in moves]
     # Seconds without a trade return 0: they are counted, not listed.
-    squares = [(move - mean) ** 2 for move in moves]
-    return sqrt(fsum([*squares, (n - len(moves)) * mean * mean]) / n)
+    return sqrt(fsum([*[d * d for d in away], (n - len(moves)) * mean * mean]) / n)

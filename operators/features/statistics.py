@@ -10,8 +10,15 @@ from math import fsum, sqrt
 
 
 def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean."""
-    return fsum(values) / len(values)
+    """Arithmetic mean.
+
+    Raises:
+        OverflowError: when the values are too large to be added.
+    """
+    try:
+        return fsum(values) / len(values)
+    except ValueError as error:
+        raise OverflowError("infinite values of both signs cannot be added") from error
 
 
 def centred(values: Sequence[float]) -> list[float]:

@@ -30,17 +30,12 @@ def parse_entry(item: Any, place: int, report: Report) -> Entry | None:
     feature = parse_feature(item, str(name), field) if named else None
     window = parse_window(item, feature, field)
     sources = parse_sources(item, feature, field)
-    if "lookahead_forbidden" in item and item["lookahead_forbidden"] is not True:
-        field.error(
-            "lookahead_forbidden", f"must be true, not {shown(item['lookahead_forbidden'])}: no feature may look ahead"
-        )
+    check_lookahead(item.get("lookahead_forbidden", True), field)
     normalise = parse_normalization(item.get("normalization"), field)
-    order = item.get("order")
-    if order is not None and not is_int(order):
-        field.error("order", f"must be a whole number, not {shown(order)}")
+    order = parse_order(item.get("order"), field)
     if feature is None or window is None or sources is None:
         return None
-    return Entry(str(name), feature, sources, window, normalise, order if is_int(order) else None)
+    return Entry(str(name), feature, sources, window, normalise, order)
 
 
 def check_keys(item: Mapping[Any, Any], field: Field) -> None:
@@ -50,6 +45,20 @@ def check_keys(item: Mapping[Any, Any], field: Field) -> None:
             field.error(key, "is missing")
     for key in sorted(as_text(key) for key in item if key not in REQUIRED + OPTIONAL):
         field.warning(key, "unknown key, ignored")
+
+
+def check_lookahead(forbidden: Any, field: Field) -> None:
+    """It is forbidden, and the file says so."""
+    if forbidden is not True:
+        field.error("lookahead_forbidden", f"must be true, not {shown(forbidden)}: no feature may look ahead")
+
+
+def parse_order(order: Any, field: Field) -> int | None:
+    """The place in the order of calculation, where one is stated."""
+    if order is None or is_int(order):
+        return order
+    field.error("order", f"must be a whole number, not {shown(order)}")
+    return None
 
 
 def is_name(value: Any) -> bool:

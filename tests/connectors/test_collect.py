@@ -121,15 +121,17 @@ def test_every_shard_gets_a_tick_each_second_until_the_last_frames_is_over():
     run(collect(DemoFeed(["BTCUSDT"], speed=None, seconds=12), log, SHARDS))
     for shard in range(SHARDS):
         ticks = [event.recv for event in events_in(log, shard) if isinstance(event, Tick)]
-        assert ticks == [START + second * SECOND for second in range(1, 13)]
+        assert ticks == [START + second * SECOND for second in range(13)]
 
 
 def test_a_tick_stands_before_the_first_event_beyond_its_second():
-    """Between two ticks stands what was received between them, the end included."""
+    """Between two ticks stands what was received between them, the end included; the first one is of the start."""
     log = MemoryLog()
     run(collect(DemoFeed(["BTCUSDT"], speed=None, seconds=12), log, 1))
+    begin, *events = events_in(log, 0)
+    assert begin == Tick(START)
     last = START
-    for event in events_in(log, 0)[1_500:]:
+    for event in events[1_500:]:
         if isinstance(event, Tick):
             assert event.recv == last + SECOND
             last = event.recv
@@ -138,10 +140,12 @@ def test_a_tick_stands_before_the_first_event_beyond_its_second():
 
 
 def test_history_comes_first_as_backfilled_candles():
+    """Only the session's first tick stands before it."""
     log = MemoryLog()
     run(collect(DemoFeed(["BTCUSDT", "ETHUSDT"], speed=None, seconds=1), log, 1))
-    events = events_in(log, 0)
+    begin, *events = events_in(log, 0)
 
+    assert begin == Tick(START)
     assert all(isinstance(event, Kline) and event.backfilled and event.closed for event in events[:3_000])
     assert not any(getattr(event, "backfilled", False) for event in events[3_000:])
 
@@ -344,8 +348,9 @@ def test_a_live_feed_ticks_by_the_wall_clock():
     ]
     log = MemoryLog()
     run(collect(ScriptedFeed(script, live=True), log, 2, clock=lambda: now[0]))
-    events = events_in(log, shard_of("BTCUSDT", 2))
+    begin, *events = events_in(log, shard_of("BTCUSDT", 2))
 
+    assert begin == Tick(START)
     assert [type(event).__name__ for event in events[:5]] == ["BookSnapshot", "Tick", "Tick", "Tick", "BookSnapshot"]
     assert [event.recv - START for event in events[1:4]] == [SECOND, 2 * SECOND, 3 * SECOND]
 

@@ -1,5 +1,6 @@
 """The promise: one digest of the features, however, wherever and how often interrupted the flow runs."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -71,7 +72,10 @@ class Collected:
         for topic in recipe.WRITES:
             for shard, outputs in self.expected.items():
                 wanted = [rest for name, *rest in outputs if name == topic]
-                assert published(self.log, prefix + topic, shard) == wanted, f"{prefix}{topic}/{shard}"
+                found = published(self.log, prefix + topic, shard)
+                for number, (here, there) in enumerate(zip(found, wanted, strict=False)):
+                    assert here == there, f"{prefix}{topic}/{shard} record {number}: {difference(here, there)}"
+                assert len(found) == len(wanted), f"{prefix}{topic}/{shard}: another number of records"
 
     def written(self, prefix: str) -> int:
         """How many vectors are on the log already."""
@@ -87,6 +91,19 @@ def reference(log: Log, shard: int) -> list[tuple[str, bytes, bytes, bytes]]:
     engine = recipe.engine(FeatureSet.compile(registry), shard)
     outputs = engine.feed((record.offset, record.value) for record in records(log, "events", shard))
     return [(o.topic, o.key.encode(), o.value, o.origin.header()) for o in outputs]
+
+
+def difference(here: list[bytes], there: list[bytes]) -> str:
+    """What differs between two records, field by field."""
+    found, wanted = json.loads(here[1]), json.loads(there[1])
+    fields = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name) and name != "features"]
+    values = {name: (found.get(name), wanted.get(name)) for name in fields}
+    both = {**found.get("features", {}), **wanted.get("features", {})}
+    for name in both:
+        pair = found.get("features", {}).get(name), wanted.get("features", {}).get(name)
+        if pair[0] != pair[1]:
+            values[name] = pair
+    return f"origins {here[2]!r} and {there[2]!r}; {values or 'only the order of the fields'}"
 
 
 def published(log: Log, topic: str, shard: int) -> list[list[bytes]]:

@@ -127,7 +127,7 @@ def test_the_principal_topic_never_runs_ahead_of_the_others(tmp_path):
             return Watched()
 
     part = LogSink(Watching(log, Random(0)), TOPICS, 2).build_part("step", part_name(1), None)
-    part.write_batch([o for o in outputs(20)])
+    part.write_batch(list(outputs(20)))
 
     assert order == [("send", "quality"), ("flush", "quality"), ("send", "features")]
     log.close()

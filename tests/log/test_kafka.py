@@ -39,9 +39,9 @@ def channel(mock: MockCluster) -> Iterator[Channel]:
     one.close()
 
 
-def open_channel(mock: MockCluster, patience: float = HANG) -> Channel:
+def open_channel(mock: MockCluster) -> Channel:
     settings = {"bootstrap.servers": mock.bootstrap, "linger.ms": 50, "reconnect.backoff.max.ms": 200}
-    return Channel(settings, patience)
+    return Channel(settings, patience=HANG)
 
 
 def writer(channel: Channel, shard: int = 0) -> KafkaWriter:
@@ -127,12 +127,12 @@ def test_a_failure_stops_the_other_writers_of_the_producer_too(mock: MockCluster
     assert written(mock, 1) == []
 
 
-def test_a_broker_that_stays_away_is_given_up(mock: MockCluster) -> None:
+def test_a_broker_that_stays_away_is_given_up(mock: MockCluster, channel: Channel) -> None:
     """After the writer's patience, in words that say so; what was queued is not written when the broker is back."""
-    channel = open_channel(mock, patience=0.5)
     one = writer(channel)
     one.send(numbers(1))
     one.flush()
+    channel.patience = 0.5
     mock.down()
 
     one.send(numbers(2))
@@ -143,7 +143,6 @@ def test_a_broker_that_stays_away_is_given_up(mock: MockCluster) -> None:
         one.send(numbers(3))
 
     assert written(mock) == [b"1"]
-    channel.close()
 
 
 def test_a_broker_that_was_away_for_a_moment_is_not_noticed(mock: MockCluster, channel: Channel) -> None:

@@ -48,7 +48,7 @@ def built(events, since, t=T, restarts=None):
 @given(
     seed=st.integers(0, 2**32), steady=st.booleans(), offset=st.one_of(st.integers(0, 120), st.integers(6_300, 7_000))
 )
-@settings(max_examples=900, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_value_depends_on_nothing_older_than_its_look_back(seed, steady, offset):
     """A replay that begins one look-back before t, with empty states, finds the same bits as one that saw more.
 

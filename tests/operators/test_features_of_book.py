@@ -1,4 +1,6 @@
-"""Every book feature against numpy, on drawn books."""
+"""Every book feature against numpy and exact fractions, on drawn books."""
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def books(draw):
 
 
 def book_features(bids, asks):
-    """The contract's formulas, with numpy."""
+    """The contract's formulas, written down again."""
     both = bool(bids and asks)
     bid, ask = (bids[0][0], asks[0][0]) if both else (None, None)
     depth = {(name, n): float(np.sum([size for _, size in side[:n]])) for name, side in (("bid", bids), ("ask", asks))
@@ -48,13 +50,14 @@ def book_features(bids, asks):
 
 
 def regression(levels):
-    """The slope of numpy's least-squares line of size over relative distance."""
+    """The slope of the least-squares line of size over relative distance, in exact fractions."""
     if len(levels) < 3:
         return None
-    price, size = np.array(levels).T
-    distance = np.abs(price / price[0] - 1)
-    scale = distance.max()
-    return float(np.linalg.lstsq(np.vstack([distance / scale, np.ones_like(size)]).T, size, rcond=None)[0][0] / scale)
+    prices, sizes = ([Fraction(value) for value in column] for column in zip(*levels, strict=True))
+    distances = [abs(price - prices[0]) / prices[0] for price in prices]
+    n, sx, sy = len(levels), sum(distances), sum(sizes)
+    sxy = sum(x * y for x, y in zip(distances, sizes, strict=True))
+    return float((n * sxy - sx * sy) / (n * sum(x * x for x in distances) - sx * sx))
 
 
 @pytest.mark.req("FS-FR-003.2", "FS-FR-003.4")
@@ -66,16 +69,15 @@ def test_every_book_feature_equals_the_oracle(book):
 
     for name, wanted in book_features(bids, asks).items():
         got = FEATURES[name](view)
-        # Distances of a hundredth in prices of 100,000 carry ten digits: the slope cannot have more.
-        same = close(got, wanted) if not name.startswith("slope") or wanted is None else slope_close(got, wanted, book)
-        assert same, (name, got, wanted)
+        # Equal sizes cancel: what is left of them is measured by the steepest slope that the side could have.
+        floor = 1e-12 * steepest(book) if name.startswith("slope") else 1e-12
+        assert close(got, wanted, floor), (name, got, wanted)
 
 
-def slope_close(got, wanted, book):
-    """Equal to 1e-9, or to what the spacing of floating-point prices leaves of the distances."""
-    worst = max(1.0, max((side[0][0] for side in book if side), default=1.0) * 100)
-    largest = max(size for side in book for _, size in side)
-    return got is not None and abs(got - wanted) <= max(1e-9, 1e-15 * worst) * max(abs(wanted), largest * worst)
+def steepest(book):
+    """The largest size over the smallest distance."""
+    return max(max(size for _, size in side) * side[0][0] / abs(side[1][0] - side[0][0]) if len(side) > 2 else 0.0
+               for side in book)  # fmt: skip
 
 
 def test_slope_by_hand():

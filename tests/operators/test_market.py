@@ -161,7 +161,7 @@ def test_a_desynchronised_book_is_null_tainted_and_asks_for_a_snapshot():
 def test_lost_trades_taint_as_long_as_a_window_feels_them():
     """A window is null until it lies wholly after the gap; the vector is tainted for the longest window."""
     at = START + 100 * SECOND + SECOND // 4
-    events = [*(event for s in range(0, 200) for event in (tick(s), trade(s + 0.5)))]
+    events = [*(event for s in range(200) for event in (tick(s), trade(s + 0.5)))]
     events.insert(201, Gap("X", at, at, "trades", "lost", start=at - SECOND, end=at))
     outputs = feed(*events, names=("volume_3s", "volume_1m"))
 

@@ -1,0 +1,117 @@
+"""``make bench``: prints what README's figures come from. ``--short`` only shows that it runs."""
+
+import argparse
+import logging
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from bench import latency, sessions, throughput, vectors
+from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
+from connectors.log import Log, open_log
+from dataflows.job import FeaturesJob
+from operators.registry import Registry, parse_registry
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Measure on both logs, in one run."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="little data, one round")
+    parser.add_argument("--log", choices=["sqlite", "kafka"], help="one log only")
+    wanted = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    text = (ROOT / "config" / "feature_registry" / "full.yaml").read_text()
+    registry = parse_registry(text, where="full.yaml")
+    print(f"Python {platform.python_version()}, {platform.machine()}, {len(registry.entries)} features")
+    report_vectors(registry, wanted.short)
+    for name in [wanted.log] if wanted.log else ["sqlite", "kafka"]:
+        with tempfile.TemporaryDirectory() as folder, broker(name, Path(folder)) as bootstrap:
+            report_throughput(name, Path(folder), bootstrap, registry, wanted.short)
+        with tempfile.TemporaryDirectory() as folder, broker(name, Path(folder)) as bootstrap:
+            report_latency(name, Path(folder), bootstrap, wanted.short)
+
+
+def report_vectors(registry: Registry, short: bool) -> None:
+    """Cost of one vector; memory of many symbols."""
+    cost = vectors.vector_microseconds(registry)
+    print(f"one vector: {cost['still']:.0f} us, {cost['candle']:.0f} us when a candle has closed")
+    symbols = 20 if short else 100
+    weight = vectors.memory(symbols)
+    print(
+        f"{symbols} symbols: {weight['after']:.0f} MB resident, {weight['before']:.0f} MB of them before the first;"
+        f" snapshot {weight['snapshot']:.1f} MB"
+    )
+
+
+def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: Registry, short: bool) -> None:
+    """Messages a second of reader, loop and flow, on the demo exchange and on a recording."""
+    feeds = {"demo, 2 symbols": sessions.demo(2, 300 if short else 3_600)}
+    if not short:
+        feeds["demo, 2 symbols, 10 times as busy"] = sessions.demo(2, 400, rate=10.0)
+        if (recording := sessions.recorded()) is not None:
+            feeds["recorded, Binance spot BTCUSDT"] = recording
+    for session, feed in feeds.items():
+        with opened(bootstrap, folder / session.replace(" ", "-")) as log:
+            clear(log)
+            sessions.fill(log, feed)
+            job = FeaturesJob(log, sessions.SHARDS, registry)
+            market = sessions.market_seconds(log)
+            found = throughput.measure(name, session, job, market, 1 if short else 3, bootstrap)
+        print(
+            f"{name}, {session}: {found.events:,} events, {found.vectors:,} vectors of all features\n"
+            f"  reader {found.reader:,.0f}/s, plain loop {found.loop:,.0f}/s, flow {found.replay:,.0f}/s"
+            f" = {found.of_loop:.2f} of the loop, {found.of_reader:.2f} of the reader;"
+            f" {found.market_per_second:,.0f} s of market per second"
+        )
+
+
+def report_latency(name: str, folder: Path, bootstrap: str | None, short: bool) -> None:
+    """Append to read, append to feature."""
+    found = latency.measure(name, folder, bootstrap, 1_000 if short else 6_000)
+    print(
+        f"{name}: append -> read p50 {found.read_p50:.1f} ms, p99 {found.read_p99:.1f} ms;"
+        f" append -> feature p50 {found.feature_p50:.1f} ms, p99 {found.feature_p99:.1f} ms ({found.samples} samples)"
+    )
+
+
+def clear(log: Log) -> None:
+    """A broker keeps the last session's topics: take them away."""
+    if remove := getattr(log, "delete", None):
+        for info in log.topics():
+            remove(info.name)
+
+
+@contextmanager
+def opened(bootstrap: str | None, root: Path) -> Iterator[Log]:
+    """A log of its own for each session."""
+    log = open_log(bootstrap, root)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+@contextmanager
+def broker(name: str, folder: Path) -> Iterator[str | None]:
+    """None for the embedded log; Apache Kafka is started for the time of the measurement."""
+    if name == "sqlite":
+        yield None
+        return
+    try:
+        server = KafkaServer(folder / "kafka", fetch_jars(ROOT / ".lockstep" / "kafka" / KAFKA_VERSION))
+    except KafkaServerError as error:
+        raise SystemExit(f"bench: {error}") from error
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

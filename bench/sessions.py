@@ -1,0 +1,49 @@
+"""What the benchmarks read: sessions collected into a log as `lockstep collect` does it."""
+
+import asyncio
+from pathlib import Path
+
+from connectors.demo.feed import DemoFeed
+from connectors.feeds import Feed
+from connectors.log import Log
+from connectors.replay import RecordedFeed
+from dataflows.collect import collect
+from operators.keyframe import Keyframes
+from schemas.topics import TOPICS
+
+SHARDS = 4
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+BINANCE = ("spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz")
+
+
+def fill(log: Log, feed: Feed) -> int:
+    """Collect the whole feed; returns how many events the log then holds."""
+    for topic in TOPICS:
+        log.create(topic.name, SHARDS, topic.cleanup)
+    asyncio.run(collect(feed, log, SHARDS, enrich=Keyframes().feed))
+    return sum(log.end("events", shard) for shard in range(SHARDS))
+
+
+def demo(symbols: int, seconds: float, rate: float = 1.0) -> DemoFeed:
+    """The demo exchange, as fast as it can."""
+    return DemoFeed([f"SYM{number:03d}USDT" for number in range(symbols)], speed=None, seconds=seconds, rate=rate)
+
+
+def recorded() -> RecordedFeed | None:
+    """The longest unbroken recording of a book with its trades, where the recordings are."""
+    paths = [SHARED / "l2" / "binance_raw" / name for name in BINANCE]
+    return RecordedFeed(paths, None) if all(path.exists() for path in paths) else None
+
+
+def market_seconds(log: Log) -> float:
+    """How much market the log holds."""
+    first, last = [], []
+    for shard in range(SHARDS):
+        end = log.end("events", shard)
+        reader = log.reader("events", shard, 0)
+        first.append(reader.poll(1)[0].timestamp if end else 0)
+        reader.close()
+        reader = log.reader("events", shard, end - 1)
+        last.append(reader.poll(1)[0].timestamp if end else 0)
+        reader.close()
+    return (max(last) - min(filter(None, first))) / 1e6
