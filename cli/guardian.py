@@ -1,7 +1,7 @@
 """Ends the children of a run when the run is gone.
 
-Run as ``python -m cli.guardian STATE`` with a pipe from the run as standard input. ``bye`` dismisses it; an end of input
-without it means that the run was killed.
+Run as ``python -m cli.guardian STATE`` with a pipe from the run as standard input. ``bye`` dismisses it; an end of
+input without it means that the run was killed.
 """
 
 import sys

@@ -2,6 +2,8 @@
 
 import sys
 from importlib import import_module
+from types import ModuleType
+from typing import cast
 
 import typer
 
@@ -46,6 +48,8 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """The console script."""
+    for name in ("pandas", "polars"):  # TA-Lib imports them if it can: half of a start, for nothing
+        sys.modules.setdefault(name, cast(ModuleType, None))
     first = sys.argv[1] if len(sys.argv) > 1 else None
     context.run(build(first if first in VERBS else None))
 

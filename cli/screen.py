@@ -12,11 +12,9 @@ from schemas.vector import FeatureVector
 SHOWN = ("mid_price", "spread_rel", "returns_1m", "volatility_1m", "volume_1m", "depth_imbalance_top5", "RSI_14")
 
 
-def screen(seen: Seen, title: str, api: str) -> Group:
+def screen(seen: Seen, title: str, api: str, hint: str) -> Group:
     """Everything at a glance."""
-    return Group(
-        Text(title, style="bold"), _figures(seen, api), _values(seen.newest), Text("Ctrl-C ends the run.", "dim")
-    )
+    return Group(Text(title, style="bold"), _figures(seen, api), _values(seen.newest), Text(hint, "dim"))
 
 
 def line(seen: Seen) -> str:
@@ -30,6 +28,17 @@ def line(seen: Seen) -> str:
         f" ({seen.vectors_per_second:.1f}/s)  lag {seen.behind} events  append->feature p50"
         f" {_ms(seen.percentile(0.5))} p99 {_ms(seen.percentile(0.99))}  books in sync"
         f" {seen.books_in_sync}/{len(seen.newest)}"
+    )
+
+
+def summary(seen: Seen, where: str, restarts: int) -> str:
+    """What a person wants to know afterwards; ``where`` is the log."""
+    latency = f"p50 {_ms(seen.percentile(0.5))}, p99 {_ms(seen.percentile(0.99))}"
+    return (
+        f"\nDone. {seen.events:,} events -> {seen.vectors:,} feature vectors of {len(seen.newest)} symbols;"
+        f" {seen.quality:,} quality records, {seen.dead_letters:,} dead letters, {restarts} restarts.\n"
+        f"append -> feature {latency}; books in sync {seen.books_in_sync}/{len(seen.newest)}.\n"
+        f"The log is in {where}. Look at it with: lockstep log ls; lockstep log tail features; lockstep parity"
     )
 
 

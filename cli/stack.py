@@ -95,9 +95,7 @@ def _hold(context: Context, broker: Broker, state: Path) -> None:
         Migrator(url).up()
         running: dict[str, Any] = {**identity(os.getpid()), "DATABASE_URL": url}
         if broker is Broker.kafka:
-            kafka = _kafka(context)
-            servers.callback(kafka.stop)
-            running["KAFKA_BOOTSTRAP_SERVERS"] = kafka.start()
+            running["KAFKA_BOOTSTRAP_SERVERS"] = _kafka(context, servers)
         fresh = state.with_suffix(".new")
         fresh.write_text(json.dumps(running))
         fresh.rename(state)
@@ -105,9 +103,12 @@ def _hold(context: Context, broker: Broker, state: Path) -> None:
     state.unlink(missing_ok=True)
 
 
-def _kafka(context: Context) -> KafkaServer:
+def _kafka(context: Context, servers: ExitStack) -> str:
+    """Start Apache Kafka, to be stopped with ``servers``; returns its address."""
     try:
-        return KafkaServer(context.path("kafka-data"), fetch_jars(context.path("kafka", KAFKA_VERSION)))
+        kafka = KafkaServer(context.path("kafka-data"), fetch_jars(context.path("kafka", KAFKA_VERSION)))
+        servers.callback(kafka.stop)
+        return kafka.start()
     except KafkaServerError as error:
         raise UserError(str(error), Exit.UNAVAILABLE) from error
 

@@ -8,7 +8,7 @@ import msgspec
 from schemas.codec import decode_event
 from schemas.dead import DeadLetter
 from schemas.origin import Origin
-from schemas.output import Output, output
+from schemas.output import TOPIC_OF, Output, output
 
 Raw = tuple[int, bytes | None]
 """(offset, value) of one message of the shard."""
@@ -89,8 +89,8 @@ class Engine:
             except (msgspec.DecodeError, Refused) as error:
                 records = [self._dead_letter(value or b"", str(error))]
             for record in records:
-                if (made := output(record)) is not None:
-                    outputs.append(made)
+                if type(record) in TOPIC_OF:
+                    outputs.append(output(record))
         self.fed += count
         return outputs
 

@@ -50,8 +50,8 @@ class MarketStage:
     The clock is the greatest ``recv`` seen. The vectors for the whole second t, one per symbol in sorted order, come
     out before the first event with ``recv`` > t is applied. A late event is applied at the clock: it never turns the
     clock back. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the
-    next whole second, and what it knew of its windows counts from there, so that a long silence neither produces thousands
-    of vectors nor passes for a quiet market.
+    next whole second, and what it knew of its windows counts from there, so that a long silence neither produces
+    thousands of vectors nor passes for a quiet market.
 
     Everything is a pure function of a bounded look-back, ``lookback`` microseconds.
     """

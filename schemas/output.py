@@ -25,10 +25,7 @@ class Output(NamedTuple):
     value: bytes
 
 
-def output(record: Any) -> Output | None:
-    """Encode a derived record; None for a record that belongs to no output topic."""
-    topic = TOPIC_OF.get(type(record))
-    if topic is None:
-        return None
+def output(record: Any) -> Output:
+    """Encode a derived record for the topic of its type."""
     key = str(getattr(record, "symbol", None) or getattr(record, "source", ""))
-    return Output(topic, key, record.origin, getattr(record, "ts", 0), encode(record))
+    return Output(TOPIC_OF[type(record)], key, record.origin, getattr(record, "ts", 0), encode(record))
