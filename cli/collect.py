@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.context import Context, Exit, UserError
+from cli.topics import create_topics
 from connectors.collector import Summary
 from connectors.feeds import Feed
 
@@ -41,6 +42,7 @@ async def _until_told(feed: Feed, context: Context) -> Summary:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log = context.open_log()
+    create_topics(log, context.settings)
     try:
         return await run_collect(feed, log, context.settings.shards, enrich=Keyframes().feed, stop=stop)
     finally:

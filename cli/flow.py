@@ -4,13 +4,15 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from enum import StrEnum
+from threading import Thread
 from typing import Annotated
 
 import typer
 
 from cli.cluster import run_cluster
 from cli.context import Context, Exit, UserError
+from cli.flows import Flow
+from cli.topics import create_topics, keep_house
 from connectors.log import Log
 from connectors.measures import Measures
 from connectors.postgres.lease import Lease
@@ -20,16 +22,9 @@ from dataflows import recovery
 from dataflows.digest import digest as digest_of
 from dataflows.job import BATCH, FeaturesJob
 from dataflows.positions import Place, parse_place
-from schemas.topics import TOPICS
 
 WAIT_FOR_LEASE = 10.0
 """Seconds: a writer that was just killed is forgotten by the database within moments."""
-
-
-class Flow(StrEnum):
-    """The flows that can be run."""
-
-    features = "features"
 
 
 From = Annotated[str, typer.Option("--from", help="beginning, end, an offset, or a time such as 2026-08-09T21:27:00Z")]
@@ -62,7 +57,7 @@ def run(
         raise UserError("-i says which process of a cluster this is, so -a must give the address of every one")
     with Context() as context:
         log = context.open_log()
-        create_topics(log, context.settings.shards, prefix)
+        create_topics(log, context.settings, prefix)
         job = FeaturesJob(log, context.settings.shards, context.registry(), batch)
         directory = context.session / "recovery" / (prefix + flow.value)
         if process is None:
@@ -81,6 +76,8 @@ def run(
             command = [sys.executable, "-m", "cli.main", "run", flow.value, "--batch", str(batch), *options]
             raise typer.Exit(run_cluster(command, processes, context.home, {"DATABASE_URL": url}))
         counters = Counters()
+        if not process and context.settings.retention_days:
+            Thread(target=keep_house, args=(context.open_log,), daemon=True).start()
         lease = Lease(context.database_url(), f"{flow.value}/{process or 0}")
         names = context.settings.topic_prefix
         with Measures(context.home / "metrics", prefix + flow.value, process or 0, counted(counters)):
@@ -160,15 +157,6 @@ def digest(
         log = context.open_log()
         value = digest_of(log, topic, shards_of(log, context.settings.shards, topic))
     typer.echo(json.dumps({"topic": topic, "digest": value}) if as_json else value)
-
-
-def create_topics(log: Log, shards: int, prefix: str = "") -> None:
-    """Make every topic that is not there yet."""
-    for topic in TOPICS:
-        log.create(topic.name, shards, topic.cleanup)
-    if prefix:
-        for name in recipe.WRITES:
-            log.create(prefix + name, shards)
 
 
 def shards_of(log: Log, default: int, topic: str = "events") -> int:

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from connectors.log import Log, Reader
 from schemas.codec import decode_vector
@@ -14,6 +15,11 @@ SPAN = 5.0
 """Seconds over which rates are taken."""
 SAMPLES = 20_000
 """Latencies that percentiles are taken from: the newest ones."""
+EVERY = 0.001
+"""Seconds between two looks."""
+SETTLED = 1.5
+"""Seconds after which an event must have a vector behind it: they come once a second."""
+ARRIVALS = 100_000
 
 
 @dataclass
@@ -41,41 +47,55 @@ class Seen:
         return sum(vector.features.get("mid_price") is not None for vector in self.newest.values())
 
 
+class Arrival(NamedTuple):
+    """Events up to ``offset`` were there at ``seen``, and not yet at ``after`` (None: nobody knows)."""
+
+    offset: int
+    seen: float
+    after: float | None
+
+
 class Shard:
     """One shard of ``events`` beside the same shard of ``features``."""
 
     def __init__(self, log: Log, shard: int) -> None:
         self.events = log.reader("events", shard, log.end("events", shard))
         self.features = log.reader("features", shard, log.end("features", shard))
-        self.arrivals: deque[tuple[int, float]] = deque()
-        self.processed = self.events.position
+        self.arrivals: deque[Arrival] = deque(maxlen=ARRIVALS)
+        self.processed = self.events.position - 1
+        self.followed = False
+        """Whether a vector came: what arrived before waited for the flow to start, which is no latency."""
 
-    def poll_events(self, now: float) -> int:
-        """How many events are new; remembers when they were first seen."""
+    def poll_events(self, now: float, before: float | None) -> int:
+        """How many events are new; remembers when they came."""
         messages = self.events.poll_raw(5_000)
         if messages:
-            self.arrivals.append((messages[-1][0], now))
+            self.arrivals.append(Arrival(messages[-1][0], now, before if self.followed else None))
         return len(messages)
 
-    def poll_features(self, now: float, seen: Seen, newest: dict[str, bytes]) -> int:
-        """How many vectors are new; takes the latency of each from the arrival of the event that caused it."""
+    def poll_features(self, now: float, latency: deque[float] | None, newest: dict[str, bytes]) -> int:
+        """How many vectors are new; takes the latency of each from the arrival of the event that caused it.
+
+        It is never understated: an event counts from the last look that did not find it.
+        """
         records = self.features.poll(1_000)
         for record in records:
             header = dict(record.headers).get(HEADER)
             if header is None or record.value is None or record.key is None:
                 continue
+            self.followed = True
             self.processed = Origin.parse(header).offset
-            while self.arrivals and self.arrivals[0][0] < self.processed:
+            while self.arrivals and self.arrivals[0].offset < self.processed:
                 self.arrivals.popleft()
-            if self.arrivals:
-                seen.latency.append(now - self.arrivals[0][1])
+            if latency is not None and self.arrivals and (after := self.arrivals[0].after) is not None:
+                latency.append(now - after)
             newest[record.key.decode()] = record.value
         return len(records)
 
-    @property
-    def behind(self) -> int:
-        """Events that were appended after the one behind the newest vector."""
-        return self.events.position - self.processed - 1 if self.processed < self.events.position else 0
+    def behind(self, now: float) -> int:
+        """Events that should have a vector behind them by now, and have none."""
+        due = [arrival.offset for arrival in self.arrivals if arrival.seen < now - SETTLED]
+        return max(0, due[-1] - self.processed) if due else 0
 
 
 class Observer:
@@ -92,25 +112,21 @@ class Observer:
     def watch(self, seconds: float) -> None:
         """Observe for a while."""
         until = time.monotonic() + seconds
+        before = None  # nobody knows when what is there now came
         while (now := time.monotonic()) < until:
-            if not self.poll(now):
-                time.sleep(0.002)
+            if not self.poll(now, before):
+                time.sleep(EVERY)
+            before = now
         self._settle(now)
 
-    def poll(self, now: float) -> int:
-        """Take in what is new; returns how many records that were."""
-        events = sum(shard.poll_events(now) for shard in self.shards)
-        vectors = sum(shard.poll_features(now, self.seen, self.undecoded) for shard in self.shards)
+    def poll(self, now: float, before: float | None) -> int:
+        """Take in what is new since ``before``, the last look; returns how many records that were."""
+        latency = None if before is None else self.seen.latency
+        events = sum(shard.poll_events(now, before) for shard in self.shards)
+        vectors = sum(shard.poll_features(now, latency, self.undecoded) for shard in self.shards)
         self.seen.events += events
         self.seen.vectors += vectors
-        self.seen.quality += sum(len(reader.poll_raw(1_000)) for reader in self.quality)
-        self.seen.dead_letters += sum(len(reader.poll_raw(1_000)) for reader in self.dead)
         return events + vectors
-
-    def catching_up(self) -> bool:
-        """Whether vectors still come, or whole seconds of events have none yet."""
-        _, _, vectors = self.history[-2] if len(self.history) > 1 else self.history[-1]
-        return self.seen.vectors > vectors or self.seen.events == 0
 
     def _settle(self, now: float) -> None:
         """Work out what is shown; vectors are decoded only here, once for each symbol."""
@@ -118,7 +134,9 @@ class Observer:
         for symbol, value in self.undecoded.items():
             seen.newest[symbol] = decode_vector(value)
         self.undecoded.clear()
-        seen.behind = sum(shard.behind for shard in self.shards)
+        seen.quality += sum(_new(reader) for reader in self.quality)
+        seen.dead_letters += sum(_new(reader) for reader in self.dead)
+        seen.behind = self._behind(now)
         self.history.append((now, seen.events, seen.vectors))
         while len(self.history) > 2 and now - self.history[0][0] > SPAN:
             self.history.popleft()
@@ -126,6 +144,16 @@ class Observer:
         span = max(now - then, 1e-9)
         seen.events_per_second = (seen.events - events) / span
         seen.vectors_per_second = (seen.vectors - vectors) / span
+
+    def _behind(self, now: float) -> int:
+        """A shard without symbols has ticks and never a vector, so only those that had one count, once there is one."""
+        followed = [shard for shard in self.shards if shard.followed]
+        return sum(shard.behind(now) for shard in followed or self.shards)
+
+
+def _new(reader: Reader) -> int:
+    """How many records came; many thousands at once count over several looks."""
+    return len(reader.poll_raw(5_000))
 
 
 def _at_end(log: Log, topic: str, shards: int) -> Sequence[Reader]:

@@ -92,8 +92,10 @@ class Processes:
         return child.returncode
 
     def stop_all(self, grace: float = GRACE) -> None:
-        """End every child, the last started first, and dismiss the guardian."""
-        for name in reversed(list(self.children)):
+        """End every child and dismiss the guardian."""
+        for name in self.children:
+            self.tell(name)
+        for name in list(self.children):
             self.stop(name, grace)
         self.state.unlink(missing_ok=True)
         if self.guardian is not None:

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,11 +17,12 @@ from cli import sessions
 from cli.alone import alone
 from cli.cluster import FINAL
 from cli.context import Context, Exit, UserError
-from cli.flows import Flow, create_topics
+from cli.flows import Flow
 from cli.observe import Observer
 from cli.plan import Plan, plan
 from cli.processes import Processes
 from cli.screen import line, screen, summary
+from cli.topics import create_topics
 from connectors.log import Log
 from connectors.postgres.migrate import Migrator
 from serving.keys import key_at
@@ -90,7 +92,9 @@ class Run:
         finally:
             self.children.stop_all()
         where = context.settings.kafka_bootstrap_servers or str(context.session)
-        self._say(summary(self.observer.seen, where, self.mended))
+        typed = sys.argv[0] if Path(sys.argv[0]).name == "lockstep" else "lockstep"
+        text = summary(self.observer.seen, where, self.mended, typed)
+        self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
 
     def _prepare(self) -> Log:
         """The log, empty where the source begins anew, and everything that the children expect to be there."""
@@ -101,7 +105,7 @@ class Run:
         Migrator(self.env["DATABASE_URL"]).up()
         log = context.open_log()
         refuse_older_session(log, self.plan, context.settings.shards)
-        create_topics(log, context.settings.shards)
+        create_topics(log, context.settings)
         return log
 
     def _show_key(self) -> None:
@@ -121,7 +125,7 @@ class Run:
         """Show what happens until the source ends or it is time to stop."""
         begin, until = time.monotonic(), float("inf")
         while not self._over() and time.monotonic() < until and self.children.returncode("collect") != 0:
-            self._look(until)
+            self._look(min(0.25, max(0.0, until - time.monotonic())))
             self._mend()
             begun = self.observer.seen.events or time.monotonic() > begin + BEGIN
             if until == float("inf") and self.plan.duration and begun:
@@ -146,13 +150,14 @@ class Run:
         self.children.tell(name)
         until = time.monotonic() + LAST_WORDS
         while self.children.returncode(name) is None and not self._over() and time.monotonic() < until:
-            self._look(until)
+            self._look(seconds=0.05)
 
-    def _look(self, until: float = float("inf")) -> None:
+    def _look(self, seconds: float = 0.25) -> None:
         """Observe for a moment and show it."""
-        self.observer.watch(min(0.25, max(0.0, until - time.monotonic())))
+        self.observer.watch(seconds)
         if self.console.is_terminal:
-            self.live.update(screen(self.observer.seen, self.plan.title, self._api(), self.hint), refresh=True)
+            view = screen(self.observer.seen, self._api(), self.hint, *self.console.size)
+            self.live.update(view, refresh=True)
         elif time.monotonic() >= self.next_line:
             self.next_line += LINES
             self._say(line(self.observer.seen))

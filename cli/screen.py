@@ -1,5 +1,6 @@
 """The live view of ``run-dataflow``: a screen for a person, plain lines where there is no terminal."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rich.console import Group
@@ -9,12 +10,30 @@ from rich.text import Text
 from cli.observe import Seen
 from schemas.vector import FeatureVector
 
-SHOWN = ("mid_price", "spread_rel", "returns_1m", "volatility_1m", "volume_1m", "depth_imbalance_top5", "RSI_14")
+BASIS_POINTS, PER_CENT = 1e4, 1e2
+SHOWN = (
+    ("mid_price", "mid\nprice", 1.0, ".7g"),
+    ("spread_rel", "spread\nbp", BASIS_POINTS, ".3f"),
+    ("returns_1m", "return\n1m, %", PER_CENT, "+.3f"),
+    ("volatility_1m", "volat.\n1m, %", PER_CENT, ".4f"),
+    ("volume_1m", "volume\n1m", 1.0, ".5g"),
+    ("depth_imbalance_top5", "imbal.\ntop 5", 1.0, "+.2f"),
+    ("RSI_14", "RSI\n14", 1.0, ".1f"),
+)
+"""Feature, heading, scale, format."""
+HEIGHT = 13
+"""Lines of the screen without the rows of symbols."""
+WIDE = 96
+"""Columns from which there is room for air."""
 
 
-def screen(seen: Seen, title: str, api: str, hint: str) -> Group:
-    """Everything at a glance."""
-    return Group(Text(title, style="bold"), _figures(seen, api), _values(seen.newest), Text(hint, "dim"))
+def screen(seen: Seen, api: str, hint: str, width: int = 100, height: int = 40) -> Group:
+    """Everything at a glance; of many symbols as many as ``height`` lines have room for."""
+    gap = 2 if width >= WIDE else 1
+    rows = max(1, height - HEIGHT)
+    hidden = len(seen.newest) - rows
+    more = [Text(f"and {hidden} symbols more", "dim")] if hidden > 0 else []
+    return Group(_figures(seen), Text(f"API  {api}", no_wrap=True), Text(hint, "dim"), _values(seen, rows, gap), *more)
 
 
 def line(seen: Seen) -> str:
@@ -31,42 +50,50 @@ def line(seen: Seen) -> str:
     )
 
 
-def summary(seen: Seen, where: str, restarts: int) -> str:
-    """What a person wants to know afterwards; ``where`` is the log."""
+def summary(seen: Seen, where: str, restarts: int, command: str = "lockstep") -> str:
+    """What a person wants to know afterwards; ``where`` is the log, ``command`` what was typed to come here."""
     latency = f"p50 {_ms(seen.percentile(0.5))}, p99 {_ms(seen.percentile(0.99))}"
     return (
-        f"\nDone. {seen.events:,} events -> {seen.vectors:,} feature vectors of {len(seen.newest)} symbols;"
-        f" {seen.quality:,} quality records, {seen.dead_letters:,} dead letters, {restarts} restarts.\n"
-        f"append -> feature {latency}; books in sync {seen.books_in_sync}/{len(seen.newest)}.\n"
-        f"The log is in {where}. Look at it with: lockstep log ls; lockstep log tail features; lockstep parity"
+        f"\nDone: {seen.events:,} events -> {seen.vectors:,} feature vectors of {len(seen.newest)} symbols.\n"
+        f"append -> feature latency {latency}; books in sync {seen.books_in_sync}/{len(seen.newest)}.\n"
+        f"{seen.quality:,} quality records, {seen.dead_letters:,} dead letters, {restarts} restarts.\n"
+        f"The log is in {where}\n"
+        f"Look at it:  {command} log ls;  {command} log tail features;  {command} parity"
     )
 
 
-def _figures(seen: Seen, api: str) -> Table:
+def _figures(seen: Seen) -> Table:
     table = Table.grid(padding=(0, 3))
     table.add_row("events/s", f"{seen.events_per_second:,.0f}", "events", f"{seen.events:,}")
     table.add_row("vectors/s", f"{seen.vectors_per_second:,.1f}", "vectors", f"{seen.vectors:,}")
     table.add_row("append -> feature p50", _ms(seen.percentile(0.5)), "p99", _ms(seen.percentile(0.99)))
     table.add_row("lag", f"{seen.behind:,} events", "books in sync", f"{seen.books_in_sync}/{len(seen.newest)}")
     table.add_row("quality records", f"{seen.quality:,}", "dead letters", f"{seen.dead_letters:,}")
-    table.add_row("API", api)
     return table
 
 
-def _values(newest: dict[str, FeatureVector]) -> Table:
-    table = Table("symbol", "at (UTC)", *SHOWN, "known", "tainted", box=None, header_style="cyan")
-    for symbol in sorted(newest):
-        vector = newest[symbol]
-        at = datetime.fromtimestamp(vector.ts / 1e6, UTC).strftime("%H:%M:%S")
-        known = sum(value is not None for value in vector.features.values())
-        values = [_number(vector.features.get(name)) for name in SHOWN]
-        taint = ",".join(vector.taint) or "no"
-        table.add_row(symbol, at, *values, f"{known}/{len(vector.features)}", taint)
+def _values(seen: Seen, rows: int, gap: int) -> Table:
+    table = Table(box=None, header_style="cyan", padding=(0, gap, 0, 0), pad_edge=False)
+    for heading in ("symbol", "at\n(UTC)"):
+        table.add_column(heading, no_wrap=True)
+    for heading in (*(heading for _, heading, _, _ in SHOWN), "known"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("taint", max_width=16, no_wrap=True)
+    for symbol in sorted(seen.newest)[:rows]:
+        table.add_row(symbol, *_row(seen.newest[symbol]))
     return table
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
+def _row(vector: FeatureVector) -> list[str]:
+    at = datetime.fromtimestamp(vector.ts / 1e6, UTC).strftime("%H:%M:%S")
+    known = sum(value is not None for value in vector.features.values())
+    values = [_number(vector.features, name, scale, style) for name, _, scale, style in SHOWN]
+    return [at, *values, f"{known}/{len(vector.features)}", ",".join(vector.taint) or "no"]
+
+
+def _number(features: Mapping[str, float | None], name: str, scale: float, style: str) -> str:
+    value = features.get(name)
+    return "-" if value is None else format(value * scale, style)
 
 
 def _ms(seconds: float | None) -> str:

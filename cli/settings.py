@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     shards: int = _setting(
         "LOCKSTEP_SHARDS", 4, "Shards of each topic, when it is created", "a whole number from 1 to 1024", ge=1, le=1024
     )
+    retention_days: float | None = _setting(
+        "LOCKSTEP_RETENTION_DAYS", None, "How long new topics keep records; unset: for ever",
+        "a number of days above 0", gt=0,
+    )  # fmt: skip
     topic_prefix: str = _setting(
         "LOCKSTEP_TOPIC_PREFIX", "", "Put before the name of every topic, for several installations on one cluster",
         "letters, digits, '.', '_' and '-'", pattern=r"^[A-Za-z0-9._-]{0,100}$",

@@ -1,4 +1,4 @@
-"""A second session on the same log, and a bad line: the features flow goes on, and says what was missing."""
+"""A second session on the same log: the features flow goes on, and says what was missing."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,20 +16,12 @@ from connectors.log import Log
 from connectors.log.sqlite import SqliteLog
 from connectors.replay import RecordedFeed
 from dataflows.collect import collect
-from dataflows.digest import records
-from dataflows.features import engine
-from operators.features.featureset import FeatureSet
 from operators.keyframe import Keyframes
-from operators.registry import parse_registry
-from schemas.codec import decode_event, decode_quality, decode_vector
 from schemas.market import AnyEvent, BookSnapshot, Gap, MarketEvent, Tick
-from schemas.quality import QualityRecord
 from schemas.topics import shard_of
-from schemas.vector import FeatureVector
 from tests.connectors.scripted_feed import ScriptedFeed
+from tests.flows.made import Made
 
-FULL = Path(__file__).resolve().parents[2] / "config" / "feature_registry" / "full.yaml"
-FEATURES = FeatureSet.compile(parse_registry(FULL.read_text(), where="full.yaml"))
 HANG = 120.0
 SECOND = 1_000_000
 SYMBOLS = ["BTCUSDT", "SOLUSDT"]
@@ -78,27 +70,6 @@ def collected(log: Log, session: Session) -> None:
     asyncio.run(asyncio.wait_for(flow, HANG))
 
 
-class Made:
-    """What stands on a log, and what the features flow makes of it."""
-
-    def __init__(self, log: Log) -> None:
-        self.events: list[list[AnyEvent]] = []
-        self.outputs = []
-        for shard in range(SHARDS):
-            messages = [(record.offset, record.value) for record in records(log, "events", shard)]
-            self.events.append([decode_event(value) for _, value in messages])
-            self.outputs += engine(FEATURES, shard).feed(messages)
-        self.refused = [r.value for shard in range(SHARDS) for r in records(log, "dead-letters", shard)]
-        self.vectors: list[FeatureVector] = [decode_vector(value) for value in self.of("features")]
-        self.quality: list[QualityRecord] = [decode_quality(value) for value in self.of("quality")]
-
-    def of(self, topic: str) -> list[bytes]:
-        return [output.value for output in self.outputs if output.topic == topic]
-
-    def vectors_of(self, symbol: str) -> list[FeatureVector]:
-        return [vector for vector in self.vectors if vector.symbol == symbol]
-
-
 class Restarted(NamedTuple):
     """Two sessions on one log, and the second one on a log of its own."""
 
@@ -127,7 +98,7 @@ def restarted(request, tmp_path_factory) -> Restarted:
     collected(alone, request.param(AGAIN, 65, folder))
     try:
         at = AGAIN if request.param is live else next(frames(AGAIN, 1)).recv
-        return Restarted(Made(log), ends, Made(alone), at)
+        return Restarted(Made(log, SHARDS), ends, Made(alone, SHARDS), at)
     finally:
         log.close()
         alone.close()
@@ -148,7 +119,7 @@ def whole_second_after(time: int) -> int:
 
 @pytest.mark.req("FS-EC-01")
 def test_a_second_session_is_believed(restarted):
-    """Ten minutes later than the shard's clock, and nothing of it becomes a dead letter; every shard is told by a tick."""
+    """Ten minutes later than the shard's clock, and nothing becomes a dead letter: a tick on every shard says so first."""
     assert restarted.made.of("dead-letters") == restarted.made.refused == []
     for events, end in zip(restarted.made.events, restarted.ends, strict=True):
         assert events[end] == Tick((restarted.at - 1) // SECOND * SECOND)

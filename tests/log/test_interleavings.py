@@ -18,7 +18,7 @@ shards = st.integers(0, SHARDS - 1)
 keys = st.sampled_from([b"a", b"b", b"c"])
 values = st.one_of(st.none(), st.binary(max_size=12))
 headers = st.lists(st.tuples(st.text("ab-", max_size=3), st.binary(max_size=4)), max_size=2).map(tuple)
-times = st.integers(SOME_TIME, SOME_TIME + 20_000)
+times = st.integers(SOME_TIME, SOME_TIME + 6_000)
 batches = st.lists(st.builds(NewRecord, keys, values, times, headers), min_size=1, max_size=6)
 fraction = st.floats(0, 1)
 
