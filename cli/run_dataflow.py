@@ -36,6 +36,8 @@ LINES = 5.0
 RESTARTS = 10
 """Restarts within ``WINDOW`` seconds before giving up."""
 WINDOW = 300.0
+WITH_PARENT = "LOCKSTEP_STOP_WITH_PARENT"
+"""Set by `make`, which passes a Ctrl-C on but not its own end. Not a setting: nobody else needs it."""
 ALREADY = "process {pid} already runs a dataflow in this LOCKSTEP_HOME: stop it, or set another LOCKSTEP_HOME"
 
 
@@ -50,21 +52,22 @@ def run_dataflow(
     ] = None,
 ) -> None:
     """Collect market data, run the flow and the API, and show what happens, until Ctrl-C or DURATION."""
+    parent = os.getppid() if os.environ.pop(WITH_PARENT, "") == "1" else None
     with Context() as context:
         wanted = plan(context.settings, source, symbols, speed, flow, processes, duration)
         with alone(context.path("run.lock"), ALREADY):
-            Run(context, wanted).go()
+            Run(context, wanted, parent).go()
 
 
 class Run:
-    """One run: what it started, and how it ends."""
+    """One run: what it started, and how it ends. It does not outlive ``parent``, where there is one."""
 
-    def __init__(self, context: Context, wanted: Plan) -> None:
+    def __init__(self, context: Context, wanted: Plan, parent: int | None = None) -> None:
         self.context = context
         self.plan = wanted
         self.commands = wanted.commands()
         self.console = Console(highlight=False)
-        self.parent = os.getppid()
+        self.parent = parent
         self.told = False
         self.hint = "Ctrl-C ends the run."
         self.restarts: list[float] = []
@@ -180,8 +183,7 @@ class Run:
             self._start(name)
 
     def _over(self) -> bool:
-        orphaned = os.environ.get("LOCKSTEP_STOP_WITH_PARENT") == "1" and os.getppid() != self.parent
-        return self.told or orphaned
+        return self.told or (self.parent is not None and os.getppid() != self.parent)
 
     def _api(self) -> str:
         """Where the API listens, and that its key is in a file for the user alone."""

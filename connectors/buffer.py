@@ -29,7 +29,8 @@ class Buffer:
     """Records in the order in which they are to be appended.
 
     ``put`` beyond ``limit`` drops the oldest record. What was dropped becomes one ``Gap`` per symbol and channel at the
-    place where the records were missing, which is before everything that is still here.
+    place where the records were missing, which is before everything that is still here. The newest tick of each shard
+    among them is kept and comes first: only a tick turns a shard's clock across a long hole.
     """
 
     def __init__(self, limit: int) -> None:
@@ -40,6 +41,8 @@ class Buffer:
         self.dropped = 0
         self.holes: dict[tuple[str, Channel], tuple[int, int, int]] = {}
         """(shard, start, end) of what was dropped and has no gap on the log yet."""
+        self.ticks: dict[int, Pending] = {}
+        """The newest tick of each shard that had to make room; it takes part in no limit."""
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -51,13 +54,18 @@ class Buffer:
             self._drop(self.waiting.popleft())
 
     def take(self, most: int) -> list[Pending]:
-        """The next records, in order; gaps first, where records were dropped before them."""
-        taken = list(self._gaps())
+        """The next records, in order; a tick and gaps first, where records were dropped before them."""
+        taken = [*self.ticks.values(), *self._gaps()]
+        self.ticks.clear()
         while self.waiting and len(taken) < most:
             taken.append(self.waiting.popleft())
         return taken
 
     def _drop(self, pending: Pending) -> None:
+        if pending.topic == EVENTS.name and pending.symbol is None:
+            self.dropped += pending.shard in self.ticks
+            self.ticks[pending.shard] = pending
+            return
         self.dropped += 1
         if pending.symbol is None or pending.channel is None:
             return

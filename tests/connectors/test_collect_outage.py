@@ -298,26 +298,33 @@ def test_a_killed_collector_leaves_a_readable_log_and_its_successor_a_gap(tmp_pa
     steps=st.lists(st.one_of(st.none(), st.tuples(st.sampled_from("ab"), st.booleans())), max_size=80),
 )
 def test_a_buffer_keeps_the_newest_in_order_and_gaps_cover_the_rest(limit, steps):
-    """Against a plain list. ``None`` takes everything out; the others put a trade of a or b, or a tick."""
-    buffer, plain, lost, came = Buffer(limit), [], {}, 0
+    """Against a plain list. ``None`` takes everything out; the others put a trade of a or b, or a tick, the newest of
+    which is never dropped: without it nobody would believe the gaps behind it."""
+    buffer, plain, lost, ticks, dropped = Buffer(limit), [], {}, [], 0
     for time, step in enumerate(steps, start=1):
         if step is None:
             taken = buffer.take(1_000)
             gaps = [decode_event(p.record.value) for p in taken if p.record.value.startswith(b'{"type":"gap"')]
+            first = len(ticks[-1:])
+            assert taken[:first] == ticks[-1:]
             assert {gap.symbol: (gap.start, gap.end) for gap in gaps} == lost
-            assert taken[len(gaps) :] == plain
-            plain, lost = [], {}
+            assert taken[first + len(gaps) :] == plain
+            plain, lost, ticks = [], {}, []
             continue
         symbol, tick = step
-        came += 1
         name = (None, None) if tick else (symbol, "trades")
         plain.append(Pending("events", 0, NewRecord(None, b"%d" % time, time), *name, time, time))
         buffer.put(plain[-1])
         if len(plain) > limit:
             gone = plain.pop(0)
             if gone.symbol:
+                dropped += 1
                 lost[gone.symbol] = (lost.get(gone.symbol, (gone.since, 0))[0], gone.until)
+            else:
+                dropped += bool(ticks)
+                ticks.append(gone)
         assert len(buffer) == len(plain) <= limit
+        assert buffer.dropped == dropped
 
 
 def test_a_buffer_without_room_is_refused():

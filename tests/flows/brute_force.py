@@ -187,7 +187,9 @@ class Book:
         self.u, self.fresh, self.deltas = event.u, False, self.deltas + 1
         for side, levels in (("bids", event.bids), ("asks", event.asks)):
             self.sides[side].update(levels)
-            self.sides[side] = {price: size for price, size in self.sides[side].items() if size}
+            for price, size in levels:
+                if not size:
+                    del self.sides[side][price]
 
     def _best(self) -> tuple[Value, Value]:
         return max(self.sides["bids"], default=None), min(self.sides["asks"], default=None)

@@ -111,7 +111,7 @@ def published(log: Log, topic: str, shard: int) -> list[list[bytes]]:
 
 
 @pytest.mark.parametrize("batch", [1, 37, 5000])
-@pytest.mark.req("FS-SC-002", "FS-AS-07")
+@pytest.mark.req("FS-FR-003", "FS-FR-004", "FS-SC-002", "FS-AS-07")
 def test_batch_size_changes_nothing(collected, batch):
     """One process, whatever it polls at a time."""
     collected.installation.run("run", "--until-end", "--batch", str(batch), "--prefix", f"batch{batch}.")

@@ -119,7 +119,7 @@ def whole_second_after(time: int) -> int:
 
 @pytest.mark.req("FS-EC-01")
 def test_a_second_session_is_believed(restarted):
-    """Ten minutes later than the shard's clock, and nothing becomes a dead letter: a tick on every shard says so first."""
+    """Ten minutes later than the shard's clock, and nothing becomes a dead letter: each shard has a tick first."""
     assert restarted.made.of("dead-letters") == restarted.made.refused == []
     for events, end in zip(restarted.made.events, restarted.ends, strict=True):
         assert events[end] == Tick((restarted.at - 1) // SECOND * SECOND)

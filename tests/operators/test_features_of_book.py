@@ -60,7 +60,7 @@ def regression(levels):
     return float((n * sxy - sx * sy) / (n * sum(x * x for x in distances) - sx * sx))
 
 
-@pytest.mark.req("FS-FR-003.2", "FS-FR-003.4")
+@pytest.mark.req("FS-FR-003.2", "FS-FR-003.4", "TK-FS-09", "TK-FS-10")
 @given(books())
 def test_every_book_feature_equals_the_oracle(book):
     """Empty and shallow sides included."""

@@ -65,7 +65,7 @@ def test_every_feature_equals_the_oracle_on_drawn_candles(frame):
     assert mismatches(frame, candle_features(frame), first=max(0, len(frame) - 60)) == []
 
 
-@pytest.mark.req("FS-FR-003.2", "FS-FR-008")
+@pytest.mark.req("FS-FR-003.2", "FS-FR-008", "TK-FS-05", "TK-FS-06", "TK-FS-07", "TK-FS-08", "TK-FS-11", "TK-FS-12")
 @pytest.mark.parametrize("file", ["binance_usdm_1m/BTCUSDT_1m_20250504", "binance_vision_1m/FILUSDT-1m-2023-09"])
 def test_every_feature_equals_the_oracle_on_recorded_candles(shared_data, file):
     """Two thousand minutes of a liquid market, and of one with minutes without a trade."""

@@ -90,7 +90,7 @@ def test_shipped_registries_are_valid_and_without_warnings(name):
     assert FeatureSet.compile(registry).names == tuple(entry.name for entry in registry.entries)
 
 
-@pytest.mark.req("FS-FR-056")
+@pytest.mark.req("FS-FR-056", "TK-FS-13", "TK-FS-14", "TK-FS-15", "TK-FS-16")
 def test_shipped_registries_hold_what_their_versions_promise():
     """29 features at first, 19 more in 1.1.0; the full one holds every feature there is."""
     sets = {name: FeatureSet.compile(parse_registry(path.read_text())) for name, path in FILES.items()}
@@ -131,7 +131,7 @@ def test_files_of_the_origin_system_are_valid():
 NOT_A_NUMBER = {"type": "z_score", "mean": math.nan, "std": 1.0}
 
 
-@pytest.mark.req("FS-FR-022", "FS-FR-044", "FS-FR-045")
+@pytest.mark.req("FS-FR-022", "FS-FR-044", "FS-FR-045", "FS-US-5.1", "FS-EC-05")
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
@@ -185,6 +185,7 @@ def test_every_mistake_is_named_with_its_feature_and_field(changes, field, says)
     assert "test.yaml" in str(refused.value)
 
 
+@pytest.mark.req("FS-EC-06")
 def test_all_mistakes_of_a_file_are_reported_at_once():
     """Nobody should have to load a file once for each mistake."""
     with pytest.raises(RegistryError) as refused:
