@@ -99,6 +99,11 @@ class Collector:
                 self.tick(item.recv)
                 self._event(item)
 
+    def missed(self, gaps: Iterable[Gap]) -> None:
+        """Put what an earlier session's end left out before the first tick of this one."""
+        for gap in gaps:
+            self._event(gap)
+
     def tick(self, now: int) -> None:
         """Append the ticks of the seconds that passed before ``now``."""
         for tick in self.ticks.until(now):

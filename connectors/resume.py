@@ -68,6 +68,9 @@ def read_tail(log: Log, shard: int) -> Tail:
 def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: int) -> list[Gap]:
     """A gap per symbol and channel from the end of the log to ``now`` (microseconds UTC); none on an empty log.
 
+    Their ``recv`` is the shard's clock: they are to stand before the tick that turns it, so that the seconds which that
+    tick closes are tainted.
+
     With ``symbols``, for every channel of those; otherwise for whatever was collected last. A shard whose clock is not
     before ``now`` gets none.
     """
@@ -89,7 +92,7 @@ def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: in
         else:
             wanted = [(name, channel) for name in sorted(set(symbols)) for channel in CHANNELS]
         gaps += [
-            Gap(symbol=name, ts=now, recv=now, channel=channel, reason=REASON, start=tail.clock, end=now)
+            Gap(symbol=name, ts=now, recv=tail.clock, channel=channel, reason=REASON, start=tail.clock, end=now)
             for name, channel in wanted
             if shard_of(name, shards) == shard
         ]

@@ -8,23 +8,17 @@ All topics of a shard go through one partition, the principal topic last: what i
 everything up to the same origin, so a rebuild from the principal topic alone loses nothing.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from connectors.log import Log, LogError, LogUnavailable, NewRecord
+from connectors.patience import patiently
 from connectors.source import part_name
 from schemas.origin import HEADER, Origin
 from schemas.output import Output
-
-PATIENCE = 600.0
-"""Seconds for which a sink waits for a log that is away before the flow gives up."""
-
-T = TypeVar("T")
 
 
 class Lease(Protocol):
@@ -149,7 +143,7 @@ class _Stream:
         self.batch: list[Output] = []
         self.unconfirmed: list[Output] = []
         self.last = patiently(lambda: last_origin(log, topic, shard))
-        self.writer = log.writer(topic, shard)
+        self.writer = patiently(lambda: log.writer(topic, shard))
 
     def fresh(self, value: Output) -> None:
         """Take a record into the next batch unless the topic has it."""
@@ -236,18 +230,3 @@ def _newest(log: Log, topic: str, shard: int, lower: int, upper: int) -> Origin 
 def _record(value: Output) -> NewRecord:
     headers = ((HEADER, value.origin.header()),)
     return NewRecord(value.key.encode(), value.value, value.timestamp, headers)
-
-
-def patiently(action: Callable[[], T], patience: float = PATIENCE) -> T:
-    """Do it as soon as the log allows; give up, with the log's own message, after ``patience`` seconds."""
-    deadline = time.monotonic() + patience
-    pause = 0.1
-    while True:
-        try:
-            return action()
-        except LogUnavailable as error:
-            if time.monotonic() > deadline:
-                raise
-            structlog.get_logger().warning("log.away", error=str(error), retry_in=pause)
-            time.sleep(pause)
-            pause = min(pause * 2, 5.0)

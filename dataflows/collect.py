@@ -146,17 +146,17 @@ class _Session:
         self.appender.ready()
 
     async def _begin(self, now: int) -> None:
-        """Turn every shard's clock to ``now``, record what is missing since its end, and the candles before."""
+        """Record what is missing since the end of each shard, turn its clock to ``now``, and add the candles before."""
         known = self.collector.symbols or self.feed.symbols
         gaps = await self.appender.in_thread(lambda: restart_gaps(self.log, self.shards, known, now))
         if gaps:
             self.feed.resume(now)
             structlog.get_logger().warning("collector.restarted", symbols=len({gap.symbol for gap in gaps}), until=now)
         klines: list[Kline] = await self.feed.history()
+        self.collector.missed(gaps)
         self.collector.tick(now)
-        items: list[Item] = [*gaps, *klines]
-        for first in range(0, len(items), _CHUNK):
-            self.collector.feed(items[first : first + _CHUNK])
+        for first in range(0, len(klines), _CHUNK):
+            self.collector.feed(klines[first : first + _CHUNK])
             self.appender.ready()
             await self.appender.room()
 

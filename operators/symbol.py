@@ -133,17 +133,18 @@ class SymbolState:
             self.funding.estimate(clock, event.rate, event.next_funding, "funding")
 
     def gap(self, event: Gap, clock: int) -> None:
-        """Messages were lost: what they would have told is unknown."""
+        """Messages were lost: what they would have told is unknown, up to the end of the gap if that is later."""
+        until = max(clock, event.end)
         if event.channel == "orderbook":
             self.book.reset()
-            self.book_at = clock
+            self.book_at = until
             self.book_since = None
             self.lost_book = True
         elif event.channel == "trades":
-            self.trades_lost_at = clock
+            self.trades_lost_at = until
         elif event.channel in ("ticker", "funding"):
             self.funding.lose()
-            self.ticker_lost_at = clock
+            self.ticker_lost_at = until
 
     def close_minute(self, t: int) -> None:
         """At a whole minute: make the candle from trades where the venue sends none."""

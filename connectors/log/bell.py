@@ -80,9 +80,7 @@ class Bell:
     def close(self) -> None:
         """Take the bell down, and the folder with the last one."""
         self._socket.close()
-        self._path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._path.parent.rmdir()
+        _take_down(self._path)
 
 
 class Ringer:
@@ -124,10 +122,17 @@ class Ringer:
         try:
             self._socket.sendto(b"!", bell)
         except ConnectionRefusedError:
-            Path(bell).unlink(missing_ok=True)
+            _take_down(Path(bell))
         except OSError:
             # Full: it is ringing already. Gone: its reader left.
             pass
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _take_down(bell: Path) -> None:
+    """Remove a bell, and the folder if it was the last."""
+    bell.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        bell.parent.rmdir()

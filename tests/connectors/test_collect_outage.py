@@ -209,7 +209,8 @@ def test_stopping_while_the_log_is_away_ends_and_counts_what_could_not_be_writte
 def test_a_restarted_collector_first_records_what_it_missed(tmp_path: Path):
     """From the clock of the log's end to its own first frame, for each symbol and channel, in the symbol's shard.
 
-    Before it stands a tick, without which nobody would believe a record so much later than the log's end.
+    They stand at the clock of the log's end, before the tick that turns it: the seconds that the tick closes are known
+    to be unsound.
     """
     log = SqliteLog(tmp_path)
     run(collect(DemoFeed(["BTCUSDT", "ETHUSDT"], speed=None, seconds=3), log, 2))
@@ -220,12 +221,12 @@ def test_a_restarted_collector_first_records_what_it_missed(tmp_path: Path):
     for shard, end in enumerate(ends):
         records = log.reader("events", shard, end).poll(10_000)
         after = [decode_event(record.value) for record in records]
-        gaps += after[1:5]
-        assert after[0] == Tick(START + 60 * SECOND)
-        assert all(isinstance(event, Gap) for event in after[1:5]) and isinstance(after[5], Kline)
+        gaps += after[:4]
+        assert after[4] == Tick(START + 60 * SECOND)
+        assert all(isinstance(event, Gap) for event in after[:4]) and isinstance(after[5], Kline)
 
     assert {(gap.symbol, gap.channel) for gap in gaps} == {(s, c) for s in ("BTCUSDT", "ETHUSDT") for c in CHANNELS}
-    assert {gap.start for gap in gaps} == {START + 3 * SECOND}
+    assert {gap.start for gap in gaps} == {gap.recv for gap in gaps} == {START + 3 * SECOND}
     assert all(START + 60 * SECOND <= gap.end < START + 61 * SECOND for gap in gaps)
     assert {gap.reason for gap in gaps} == {"collector restart"}
 
@@ -240,7 +241,7 @@ def test_a_recording_that_follows_another_leaves_gaps_for_what_was_collected_bef
     gaps = [event for event in events_in(log)[end:] if isinstance(event, Gap)]
 
     assert {(gap.symbol, gap.channel) for gap in gaps} == {(s, c) for s in ("BTCUSDT", "ETHUSDT") for c in CHANNELS}
-    assert events_in(log)[end : end + 9] == [Tick(START + 10 * SECOND), *gaps]
+    assert events_in(log)[end : end + 9] == [*gaps, Tick(START + 10 * SECOND)]
 
 
 def test_a_live_feed_is_told_where_the_known_gap_ends():
@@ -264,8 +265,8 @@ asyncio.run(collect(DemoFeed(["BTCUSDT", "ETHUSDT"]), SqliteLog(pathlib.Path(sys
 
 @pytest.mark.req("FS-EC-01")
 def test_a_killed_collector_leaves_a_readable_log_and_its_successor_a_gap(tmp_path: Path):
-    """kill -9 in the middle of appending; every record that is there can be read, and the next run begins with a tick
-    and gaps."""
+    """kill -9 in the middle of appending; every record that is there can be read, and the next run begins with gaps
+    and a tick."""
     log = SqliteLog(tmp_path)
     for topic in ("events", "dead-letters", "commands"):
         log.create(topic, 2)
@@ -284,10 +285,10 @@ def test_a_killed_collector_leaves_a_readable_log_and_its_successor_a_gap(tmp_pa
     ]
     run(collect(DemoFeed(["BTCUSDT", "ETHUSDT"], seconds=0.2), log, 2))
     after = [[decode_event(r.value) for r in log.reader("events", s, ends[s]).poll(5)] for s in range(2)]
-    gaps = [event for events in after for event in events[1:]]
+    gaps = [event for events in after for event in events[:4]]
 
     assert len(before) == sum(ends)
-    assert all(isinstance(events[0], Tick) and 0 < gaps[0].recv - events[0].recv <= SECOND for events in after)
+    assert all(isinstance(events[4], Tick) and 0 < gaps[0].end - events[4].recv <= SECOND for events in after)
     assert all(isinstance(gap, Gap) and gap.reason == "collector restart" for gap in gaps) and len(gaps) == 8
     assert max(gap.start for gap in gaps) == max(event.recv for event in before)
 
