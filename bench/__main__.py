@@ -13,6 +13,7 @@ import structlog
 from bench import latency, sessions, throughput, vectors
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
+from connectors.log.prefixed import PrefixedLog
 from dataflows.job import FeaturesJob
 from operators.registry import Registry, parse_registry
 
@@ -57,8 +58,7 @@ def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: 
         if (recording := sessions.recorded()) is not None:
             feeds["recorded, Binance spot BTCUSDT"] = recording
     for session, feed in feeds.items():
-        with opened(bootstrap, folder / session.replace(" ", "-")) as log:
-            clear(log)
+        with opened(bootstrap, folder, f"{session.replace(' ', '-').replace(',', '')}.") as log:
             sessions.fill(log, feed)
             job = FeaturesJob(log, sessions.SHARDS, registry)
             market = sessions.market_seconds(log)
@@ -80,17 +80,10 @@ def report_latency(name: str, folder: Path, bootstrap: str | None, short: bool) 
     )
 
 
-def clear(log: Log) -> None:
-    """A broker keeps the last session's topics: take them away."""
-    if remove := getattr(log, "delete", None):
-        for info in log.topics():
-            remove(info.name)
-
-
 @contextmanager
-def opened(bootstrap: str | None, root: Path) -> Iterator[Log]:
-    """A log of its own for each session."""
-    log = open_log(bootstrap, root)
+def opened(bootstrap: str | None, root: Path, prefix: str) -> Iterator[Log]:
+    """Topics of its own for each session."""
+    log = PrefixedLog(open_log(bootstrap, root), prefix)
     try:
         yield log
     finally:

@@ -18,7 +18,7 @@ from schemas.market import BookSnapshot, Tick, Trade
 from schemas.origin import HEADER, Origin
 from schemas.topics import TOPICS, shard_of
 
-SYMBOLS = [f"SYM{number:03d}USDT" for number in range(20)]
+SYMBOLS = [f"SYM{number:03d}USDT" for number in range(4)]
 START = 1_700_000_000_000_000
 STEP = 50_000
 """Market microseconds between two events of all symbols together."""
@@ -89,14 +89,14 @@ def append(log: Log, appends: int, begin: float) -> dict[tuple[int, int], float]
     """When each event was appended, by shard and offset; those before ``begin`` are left out."""
     appended = {}
     number = 0
-    while appended.__len__() < appends:
+    while len(appended) < appends:
         recv = START + number * STEP
         symbol = SYMBOLS[number % len(SYMBOLS)]
         if number < len(SYMBOLS):
             event: Any = BookSnapshot(symbol, recv, recv, 1, [(99.0, 1.0)], [(101.0, 1.0)])
         else:
             event = Trade(symbol, recv, recv, str(number), "buy", 100.0, 1.0)
-        for shard in range(SHARDS) if number % 20 == 0 else ():
+        for shard in range(SHARDS) if number % len(SYMBOLS) == 0 else ():
             log.append("events", shard, [NewRecord(None, encode(Tick(recv)), recv)])
         shard = shard_of(symbol, SHARDS)
         now = time.monotonic()

@@ -8,6 +8,7 @@ from connectors.feeds import Feed
 from connectors.log import Log
 from connectors.replay import RecordedFeed
 from dataflows.collect import collect
+from dataflows.rebuild import time_at
 from operators.keyframe import Keyframes
 from schemas.topics import TOPICS
 
@@ -37,13 +38,7 @@ def recorded() -> RecordedFeed | None:
 
 def market_seconds(log: Log) -> float:
     """How much market the log holds."""
-    first, last = [], []
-    for shard in range(SHARDS):
-        end = log.end("events", shard)
-        reader = log.reader("events", shard, 0)
-        first.append(reader.poll(1)[0].timestamp if end else 0)
-        reader.close()
-        reader = log.reader("events", shard, end - 1)
-        last.append(reader.poll(1)[0].timestamp if end else 0)
-        reader.close()
-    return (max(last) - min(filter(None, first))) / 1e6
+    ends = [log.end("events", shard) for shard in range(SHARDS)]
+    first = min(time_at(log, shard, 0) for shard, end in enumerate(ends) if end)
+    last = max(time_at(log, shard, end - 1) for shard, end in enumerate(ends) if end)
+    return (last - first) / 1e6

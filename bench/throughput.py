@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -39,9 +40,12 @@ class Throughput:
 def measure(name: str, session: str, job: FeaturesJob, market: float, rounds: int, kafka: str | None) -> Throughput:
     """Take turns, so that whatever else the machine does falls on all three."""
     total = sum(stop_at_end(job.log, "events", job.shards).values())
+    topic = getattr(job.log, "prefix", "") + "events"
     rows, vectors = [], 0
     for _ in range(rounds):
-        reader = timed(lambda: bare_consumer(kafka, job.shards, total) if kafka else read_all(job.log, job.shards))
+        reader = timed(
+            lambda: bare_consumer(kafka, topic, job.shards, total) if kafka else read_all(job.log, job.shards)
+        )
         loop = timed(lambda: plain_loop(job))
         begin = time.perf_counter()
         vectors = replay(job)
@@ -79,11 +83,11 @@ def read_all(log: Log, shards: int) -> int:
     return messages
 
 
-def bare_consumer(bootstrap: str, shards: int, total: int) -> int:
+def bare_consumer(bootstrap: str, topic: str, shards: int, total: int) -> int:
     """A confluent-kafka consumer with nothing of ours: offsets and values, nothing done with them."""
     settings = {"bootstrap.servers": bootstrap, "group.id": "bench", "fetch.queue.backoff.ms": 2}
     consumer = Consumer({**settings, "enable.auto.commit": False})
-    consumer.assign([TopicPartition("events", shard, 0) for shard in range(shards)])
+    consumer.assign([TopicPartition(topic, shard, 0) for shard in range(shards)])
     messages = 0
     while messages < total:
         messages += len([(message.offset(), message.value()) for message in consumer.consume(BATCH, 1.0)])

@@ -7,17 +7,14 @@ import time
 from statistics import median
 
 from bench.sessions import demo
-from connectors.collector import Collector
 from connectors.frames import Frame
 from connectors.venues import parser_for
 from operators.engine import Engine
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 from operators.registry import Registry
-from operators.spans import SECOND
+from operators.spans import MINUTE, SECOND
 from schemas.codec import encode
-
-__all__ = ["Collector", "memory", "vector_microseconds"]
 
 
 def vector_microseconds(registry: Registry, symbols: int = 4, seconds: int = 60) -> dict[str, float]:
@@ -29,7 +26,10 @@ def vector_microseconds(registry: Registry, symbols: int = 4, seconds: int = 60)
 
     def change() -> None:
         for state in states:
-            state.candles.memo.clear()
+            candles = state.candles
+            start = candles.start[-1] + MINUTE
+            last = [column[-1] for column in (candles.open, candles.high, candles.low, candles.close, candles.volume)]
+            candles.add(start + MINUTE, start, *last)
             features.compute(state.view(t))
 
     return {"still": still * 1e6, "candle": timed(change) / symbols * 1e6, "features": float(len(features.names))}

@@ -28,7 +28,8 @@ class Candles:
     """The newest closed candles, in the order of their minutes, with holes known as holes.
 
     Only candles without a hole between them and the newest one (``run`` many) are of use to a feature. ``version``
-    changes with every change; ``memo`` is emptied by it, so what is derived from candles may be kept there.
+    changes with every change; ``memo`` is emptied by it, so what is derived from candles may be kept there. ``lasting``
+    outlives a new candle, but not a change of an older one: for what is derived from the candles up to some minute.
 
     >>> candles = Candles()
     >>> for minute in (0, 1, 3, 4):
@@ -39,7 +40,7 @@ class Candles:
     (True, 5)
     """
 
-    __slots__ = ("_run", "close", "high", "low", "memo", "open", "quiet", "start", "version", "volume")
+    __slots__ = ("_run", "close", "high", "lasting", "low", "memo", "open", "quiet", "start", "version", "volume")
 
     def __init__(self) -> None:
         self.start = array("q")
@@ -51,6 +52,7 @@ class Candles:
         self.quiet = 0
         self.version = 0
         self.memo: dict[Any, Any] = {}
+        self.lasting: dict[Any, Any] = {}
         self._run: int | None = 0
 
     def __len__(self) -> int:
@@ -118,6 +120,7 @@ class Candles:
             return False
         for column, value in zip(self._columns(), row, strict=True):
             column[at] = value
+        self.lasting.clear()
         self._changed(self._run)
         return True
 
@@ -126,6 +129,7 @@ class Candles:
             return False
         for column, value in zip(self._columns(), row, strict=True):
             column.insert(at, value)
+        self.lasting.clear()
         self._trim()
         self._changed(None)
         return True

@@ -98,10 +98,21 @@ def macd(candles: Candles) -> float:
 def macd_signal(candles: Candles) -> float:
     """ema_9 of the last 37 values of ``macd``, each over its own closes, quote."""
     if "macd_signal" not in candles.memo:
-        closes = candles.newest(candles.close, settled(SLOW) + settled(SIGNAL) - 1)
-        lines = [line(closes[: len(closes) - back]) for back in reversed(range(settled(SIGNAL)))]
-        candles.memo["macd_signal"] = last_ema(np.array(lines), SIGNAL)
+        candles.memo["macd_signal"] = last_ema(np.array(lines(candles)), SIGNAL)
     return candles.memo["macd_signal"]
+
+
+def lines(candles: Candles) -> list[float]:
+    """The last 37 values of ``macd``, oldest first. A new candle adds one; the others stay what they were."""
+    known = candles.lasting.get("macd", {})
+    starts = candles.start[-settled(SIGNAL) :]
+    closes = candles.newest(candles.close, settled(SLOW) + settled(SIGNAL) - 1)
+    values = {
+        start: known[start] if start in known else line(closes[: settled(SLOW) + place])
+        for place, start in enumerate(starts)
+    }
+    candles.lasting["macd"] = values
+    return list(values.values())
 
 
 def line(closes: Any) -> float:
