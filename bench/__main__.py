@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from bench import latency, sessions, throughput, vectors
+from connectors.feeds import Feed
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
 from connectors.log.prefixed import PrefixedLog
@@ -52,7 +53,7 @@ def report_vectors(registry: Registry, short: bool) -> None:
 
 def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: Registry, short: bool) -> None:
     """Messages a second of reader, loop and flow, on the demo exchange and on a recording."""
-    feeds = {"demo, 2 symbols": sessions.demo(2, 300 if short else 3_600)}
+    feeds: dict[str, Feed] = {"demo, 2 symbols": sessions.demo(2, 300 if short else 3_600)}
     if not short:
         feeds["demo, 2 symbols, 10 times as busy"] = sessions.demo(2, 400, rate=10.0)
         if (recording := sessions.recorded()) is not None:

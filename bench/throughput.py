@@ -43,9 +43,10 @@ def measure(name: str, session: str, job: FeaturesJob, market: float, rounds: in
     topic = getattr(job.log, "prefix", "") + "events"
     rows, vectors = [], 0
     for _ in range(rounds):
-        reader = timed(
-            lambda: bare_consumer(kafka, topic, job.shards, total) if kafka else read_all(job.log, job.shards)
+        bare = (
+            partial(bare_consumer, kafka, topic, job.shards, total) if kafka else partial(read_all, job.log, job.shards)
         )
+        reader = timed(bare)
         loop = timed(lambda: plain_loop(job))
         begin = time.perf_counter()
         vectors = replay(job)

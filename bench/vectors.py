@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from statistics import median
 
 from bench.sessions import demo
@@ -35,7 +36,7 @@ def vector_microseconds(registry: Registry, symbols: int = 4, seconds: int = 60)
     return {"still": still * 1e6, "candle": timed(change) / symbols * 1e6, "features": float(len(features.names))}
 
 
-def timed(action, rounds: int = 200) -> float:
+def timed(action: Callable[[], object], rounds: int = 200) -> float:
     """Median seconds of one call."""
     times = []
     for _ in range(rounds):

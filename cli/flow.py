@@ -3,15 +3,19 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
 import typer
 
+from cli.alone import alone
 from cli.cluster import run_cluster
 from cli.context import Context, Exit, UserError
 from cli.flows import Flow
+from cli.processes import end_leftovers
 from cli.topics import create_topics, keep_house
 from connectors.log import Log
 from connectors.measures import Measures
@@ -22,9 +26,11 @@ from dataflows import recovery
 from dataflows.digest import digest as digest_of
 from dataflows.job import BATCH, FeaturesJob
 from dataflows.positions import Place, parse_place
+from dataflows.recovery import StateUnusable
 
 WAIT_FOR_LEASE = 10.0
 """Seconds: a writer that was just killed is forgotten by the database within moments."""
+ALREADY = "process {{pid}} already runs {flow} on this log: stop it first, one writer is what makes a result exact"
 
 
 From = Annotated[str, typer.Option("--from", help="beginning, end, an offset, or a time such as 2026-08-09T21:27:00Z")]
@@ -55,15 +61,16 @@ def run(
     """Run a flow on the log: live, exactly once, resuming where it was."""
     if process is not None and not address:
         raise UserError("-i says which process of a cluster this is, so -a must give the address of every one")
-    with Context() as context:
+    with Context() as context, ExitStack() as held:
+        directory = context.session / "recovery" / (prefix + flow.value)
+        if process is None:
+            held.enter_context(sole(context, directory))
+            if discard_state:
+                recovery.discard(directory)
         log = context.open_log()
         create_topics(log, context.settings, prefix)
         job = FeaturesJob(log, context.settings.shards, context.registry(), batch)
-        directory = context.session / "recovery" / (prefix + flow.value)
-        if process is None:
-            if discard_state:
-                recovery.discard(directory)
-            job.prepare(directory, log_name(context))
+        job.prepare(directory, log_name(context))
         if process is None and processes > 1:
             url = context.database_url()
             log.close()
@@ -80,7 +87,7 @@ def run(
             Thread(target=keep_house, args=(context.open_log,), daemon=True).start()
         lease = Lease(context.database_url(), f"{flow.value}/{process or 0}")
         names = context.settings.topic_prefix
-        with Measures(context.home / "metrics", prefix + flow.value, process or 0, counted(counters)):
+        with Measures(context.home / "metrics", prefix + flow.value, process or 0, counted(counters)), another_try():
             job.live(
                 directory,
                 prefix=prefix,
@@ -91,6 +98,30 @@ def run(
                 until_end=until_end,
                 accept_loss=accept_loss,
             )
+
+
+@contextmanager
+def another_try() -> Iterator[None]:
+    """End with a code that makes a cluster start again: then it rebuilds the state that could not be used."""
+    try:
+        yield
+    except StateUnusable as error:
+        raise UserError(str(error), Exit.UNAVAILABLE) from error
+
+
+@contextmanager
+def sole(context: Context, directory: Path) -> Iterator[None]:
+    """Be the only run of the flow on a recovery directory: a second one would spoil what the first one stores there.
+
+    Processes of a cluster whose parent was killed are ended first.
+
+    Raises:
+        UserError: naming the process that runs the flow already.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with alone(directory.with_name(f"{directory.name}.running"), ALREADY.format(flow=directory.name)):
+        end_leftovers(context.home / "processes")
+        yield
 
 
 def replay(

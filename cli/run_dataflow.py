@@ -55,6 +55,7 @@ def run_dataflow(
     parent = os.getppid() if os.environ.pop(WITH_PARENT, "") == "1" else None
     with Context() as context:
         wanted = plan(context.settings, source, symbols, speed, flow, processes, duration)
+        context.registry_file()  # refused here rather than by a child
         with alone(context.path("run.lock"), ALREADY):
             Run(context, wanted, parent).go()
 

@@ -1,25 +1,29 @@
 """One flow on one log: where it starts, what it runs on, how it is replayed and compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+import structlog
 from bytewax.testing import run_main
 
 from connectors.log import Log
 from connectors.sink import Counters, LogSink, Take, Unleased
-from connectors.source import LogSource, stop_at_end
+from connectors.source import LogSource, ResumeTrimmed, stop_at_end
 from dataflows import features as recipe
 from dataflows import recovery
 from dataflows.parity import CompareSink, Parity
 from dataflows.positions import Place
 from dataflows.rebuild import PastLost, lookback_offset, rebuild_offset, time_at
+from dataflows.recovery import StateUnusable
 from dataflows.run import EPOCH, own_errors, run, tune_gc
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 from operators.registry import Registry
 
 BATCH = 2_000
+STATE = 2
+"""Raised whenever the form of what the source or ``ShardLogic`` keeps changes, so that no older one is restored."""
 
 
 class FeaturesJob:
@@ -44,7 +48,7 @@ class FeaturesJob:
 
     def signature(self, log_name: str) -> str:
         """What a recovery directory must have been made for: state layout, registry, log."""
-        described = [str(MarketStage.layout), str(self.shards), log_name, self.registry.version]
+        described = [str(STATE), str(MarketStage.layout), str(self.shards), log_name, self.registry.version]
         for entry in self.registry.entries:
             params = sorted(entry.feature.params.items())
             described.append(f"{entry.name} {entry.feature.formula.name} {params} {entry.normalise}")
@@ -64,24 +68,44 @@ class FeaturesJob:
     ) -> None:
         """Follow the log from where the recovery directory, or else the output, says; for ever, or to its present end.
 
+        Recovery state that cannot be used is given up and rebuilt from the log.
+
         Raises:
-            PastLost: when retention took what must still be processed and ``accept_loss`` is not set.
+            PastLost, ResumeTrimmed: when retention took what must still be processed and ``accept_loss`` is not set.
             LogError: when the recovery state does not fit the log.
+            StateUnusable: in a process of a cluster, which must be started again as a whole.
         """
+
+        def follow() -> None:
+            stop = stop_at_end(self.log, "events", self.shards) if until_end else None
+            source = LogSource(self.log, "events", self.shards, self._start(prefix, accept_loss), stop, self.batch)
+            sink = LogSink(self.log, recipe.WRITES, self.shards, take, counters, prefix)
+            run(recipe.build(source, sink, self.features), recovery=directory, process=process, addresses=addresses)
+
+        try:
+            follow()
+        except (StateUnusable, ResumeTrimmed) as error:
+            if isinstance(error, ResumeTrimmed) and not accept_loss:
+                raise
+            if process is not None:
+                recovery.condemn(directory, str(error))
+                raise StateUnusable(f"{error}. The next start rebuilds it from the log.") from error
+            recovery.renew(directory, str(error))
+            follow()
+
+    def _start(self, prefix: str, accept_loss: bool) -> Callable[[int], int]:
+        """Where a shard begins when there is no recovery state."""
 
         def start(shard: int) -> int:
             try:
                 return rebuild_offset(self.log, prefix + recipe.WRITES[-1], shard, self.lookback)
-            except PastLost:
-                if accept_loss:
-                    return self.log.start("events", shard)
-                raise
+            except PastLost as error:
+                if not accept_loss:
+                    raise
+                structlog.get_logger().warning("flow.loss_accepted", loss=str(error))
+                return self.log.start("events", shard)
 
-        stop = stop_at_end(self.log, "events", self.shards) if until_end else None
-        source = LogSource(self.log, "events", self.shards, start, stop, self.batch)
-        sink = LogSink(self.log, recipe.WRITES, self.shards, take, counters, prefix)
-        flow = recipe.build(source, sink, self.features)
-        run(flow, recovery=directory, process=process, addresses=addresses)
+        return start
 
     def replay(self, first: Place, last: Place, prefix: str) -> Counters:
         """Feed a range through the flow again, into topics named ``prefix`` + topic.

@@ -3,7 +3,8 @@
 import msgspec
 
 from connectors.log import Log, LogError, Reader
-from connectors.sink import last_origin, patiently
+from connectors.patience import patiently
+from connectors.sink import last_origin
 from schemas.codec import decode_event
 from schemas.market import Tick
 

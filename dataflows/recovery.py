@@ -1,30 +1,54 @@
 """The recovery directory of a flow: disposable, and thrown away as soon as it does not fit."""
 
+import fcntl
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
-from bytewax.recovery import RecoveryConfig, init_db_dir
+import structlog
+from bytewax.recovery import (
+    InconsistentPartitionsError,
+    MissingPartitionsError,
+    NoPartitionsError,
+    RecoveryConfig,
+    init_db_dir,
+)
+
+from connectors.log import LogError
 
 PARTITIONS = 4
 """Recovery partitions: the most processes of a flow that can each write one."""
 
+REFUSALS = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError, UnpicklingError)
+"""What Bytewax raises when it cannot go on from a recovery directory."""
+
+
+class StateUnusable(LogError):
+    """The recovery state is damaged, or its parts are not of the same moment; the flow must rebuild from the log."""
+
 
 def prepare(directory: Path, signature: str) -> None:
-    """Make the directory ready for a flow whose state is described by ``signature``.
+    """Make the directory ready for a flow whose state is described by ``signature``; every process of it calls this.
 
-    State of another signature (another layout, registry or log) is discarded: the flow rebuilds from the log. A new
-    directory appears whole or not at all.
+    State of another signature (another layout, registry or log), given up or damaged, is discarded: the flow rebuilds
+    from the log. A new directory appears whole or not at all.
     """
-    mark = directory / "signature"
-    if mark.is_file() and mark.read_text() == signature:
-        return
-    discard(directory)
-    fresh = directory.with_name(directory.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    init_db_dir(fresh, PARTITIONS)
-    (fresh / "signature").write_text(signature)
-    fresh.rename(directory)
+    with _alone(directory):
+        mark = directory / "signature"
+        if mark.is_file() and mark.read_text() == signature:
+            if not (reason := damage(directory)):
+                return
+            structlog.get_logger().warning("recovery.discarded", directory=str(directory), reason=reason)
+        discard(directory)
+        fresh = directory.with_name(directory.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        init_db_dir(fresh, PARTITIONS)
+        (fresh / "signature").write_text(signature)
+        fresh.rename(directory)
 
 
 def discard(directory: Path) -> None:
@@ -32,6 +56,45 @@ def discard(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def condemn(directory: Path, reason: str) -> None:
+    """Have the next ``prepare`` discard the state; until then other processes may go on using it."""
+    structlog.get_logger().warning("recovery.given_up", directory=str(directory), reason=reason)
+    (directory / "signature").unlink(missing_ok=True)
+
+
+def renew(directory: Path, reason: str) -> None:
+    """Discard the state at once and make the directory ready again, when no other process uses it."""
+    signature = (directory / "signature").read_text()
+    condemn(directory, reason)
+    prepare(directory, signature)
+
+
+def damage(directory: Path) -> str | None:
+    """What is wrong with the files of the directory; None when they are sound."""
+    for number in range(PARTITIONS):
+        part = directory / f"part-{number}.sqlite3"
+        try:
+            with closing(sqlite3.connect(f"{part.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+                found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+                known = connection.execute("SELECT part_index, part_count FROM parts").fetchall()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                continue  # another process of the flow is at work on it
+            return f"{part.name}: {error}"
+        if found != ["ok"] or known != [(number, PARTITIONS)]:
+            return f"{part.name}: {found[0]}, partition {known}"
+    return None
+
+
 def config(directory: Path) -> RecoveryConfig:
     """What Bytewax wants to know."""
     return RecoveryConfig(str(directory))
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One process at a time looks at the directory and replaces it."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_name(directory.name + ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

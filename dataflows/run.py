@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
 
-from dataflows.recovery import config
+from dataflows.recovery import REFUSALS, StateUnusable, config
 
 EPOCH = timedelta(seconds=1)
 """Memory within an epoch is unbounded, and an epoch is what a crash repeats: keep it short."""
@@ -38,27 +39,31 @@ def run(
         process: this process's number in a cluster, from 0.
         addresses: ``host:port`` of every process of the cluster, in order.
         epoch: how often state is stored.
+
+    Raises:
+        StateUnusable: when the recovery directory cannot be gone on from.
     """
     tune_gc()
-    with own_errors():
-        cli_main(
-            flow,
-            process_id=process,
-            addresses=list(addresses) if addresses else None,
-            epoch_interval=epoch,
-            recovery_config=config(recovery) if recovery else None,
-        )
+    try:
+        with own_errors():
+            cli_main(
+                flow,
+                process_id=process,
+                addresses=list(addresses) if addresses else None,
+                epoch_interval=epoch,
+                recovery_config=config(recovery) if recovery else None,
+            )
+    except REFUSALS as error:
+        raise StateUnusable(f"{recovery}: {error}") from error
 
 
 @contextmanager
 def own_errors() -> Iterator[None]:
-    """Bytewax wraps what our sources and sinks raise; give the first of it back as it was."""
+    """Bytewax wraps what our sources, stages and sinks raise: give it back as it was, its own cause included."""
     try:
         yield
-    except Exception as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        if cause is error:
-            raise
-        raise cause from error
+    except BytewaxRuntimeError as error:
+        own: BaseException = error
+        while isinstance(own, BytewaxRuntimeError) and own.__cause__ is not None:
+            own = own.__cause__
+        raise own from own.__cause__

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from schemas.codec import decode_event
+from schemas.codec import UNREADABLE, decode_event
 from schemas.dead import DeadLetter
 from schemas.origin import Origin
 from schemas.output import TOPIC_OF, Output, output
@@ -41,6 +41,9 @@ class Cursor:
 
 class Refused(ValueError):
     """A stage cannot take an event that could be read; the message is the reason. It becomes a dead letter."""
+
+
+REFUSALS = (*UNREADABLE, Refused)
 
 
 class Stage(Protocol):
@@ -86,7 +89,7 @@ class Engine:
             try:
                 event = decode_event(value or b"")
                 records = self._through(event)
-            except (msgspec.DecodeError, Refused) as error:
+            except REFUSALS as error:
                 records = [self._dead_letter(value or b"", str(error))]
             for record in records:
                 if type(record) in TOPIC_OF:
@@ -120,4 +123,4 @@ class Engine:
         return records
 
     def _dead_letter(self, raw: bytes, reason: str) -> DeadLetter:
-        return DeadLetter("events", reason, raw, origin=self.cursor.next())
+        return DeadLetter.of("events", reason, raw, origin=self.cursor.next())

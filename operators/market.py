@@ -49,20 +49,22 @@ class MarketStage:
 
     The clock is the greatest ``recv`` seen. The vectors for the whole second t, one per symbol in sorted order, come
     out before the first event with ``recv`` > t is applied. A late event is applied at the clock: it never turns the
-    clock back. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the
+    clock back. The first event of all is believed, but only until the first tick: where that lies more than ``JUMP``
+    before it, the event was dated in the future, and the stage begins anew with the tick. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the
     next whole second, and what it knew of its windows counts from there, so that a long silence neither produces
     thousands of vectors nor passes for a quiet market.
 
     Everything is a pure function of a bounded look-back, ``lookback`` microseconds.
     """
 
-    layout = 1
+    layout = 2
 
     def __init__(self, features: FeatureSet, cursor: Cursor) -> None:
         self.features = features
         self.cursor = cursor
         self.lookback = features.lookback_us + MARGIN
         self.clock: int | None = None
+        self.ticked = False
         self.boundary = 0
         self.symbols: dict[str, SymbolState] = {}
         self._apply: dict[type, Callable[..., None]] = {
@@ -80,7 +82,7 @@ class MarketStage:
         apply = self._apply.get(type(record))
         if apply is None:
             if type(record) is Tick:
-                self._advance(record.recv, out)
+                self._tick(record.recv, out)
             out.append(record)
             return
         clock = self.clock
@@ -100,14 +102,22 @@ class MarketStage:
 
     def snapshot(self) -> Any:
         """The state as plain data."""
-        return self.clock, self.boundary, [(name, state.snapshot()) for name, state in self.symbols.items()]
+        return self.clock, self.ticked, self.boundary, [(name, state.snapshot()) for name, state in self.symbols.items()]
 
     def restore(self, state: Any) -> None:
         """The inverse of ``snapshot``."""
-        self.clock, self.boundary, symbols = state
+        self.clock, self.ticked, self.boundary, symbols = state
         self.symbols = {name: SymbolState.restore(data) for name, data in symbols}
 
     # --- the clock ---
+
+    def _tick(self, recv: int, out: list[Any]) -> None:
+        if not self.ticked:
+            self.ticked = True
+            if self.clock is not None and recv < self.clock - JUMP:
+                self.clock = None
+                self.symbols.clear()
+        self._advance(recv, out)
 
     def _advance(self, recv: int, out: list[Any]) -> None:
         if self.clock is None:

@@ -14,3 +14,6 @@ decode_vector = msgspec.json.Decoder(FeatureVector).decode
 decode_quality = msgspec.json.Decoder(QualityRecord).decode
 decode_command = msgspec.json.Decoder(AnyCommand).decode
 decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding strange bytes may raise: ``DecodeError`` alone covers neither bad UTF-8 nor deep nesting."""

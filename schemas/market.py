@@ -9,9 +9,11 @@ from typing import Literal
 
 import msgspec
 
+from schemas.bounds import Amount, Price, Rate, Size, Text, Time, UpdateId
+
 Side = Literal["buy", "sell"]
 Channel = Literal["orderbook", "trades", "kline", "ticker", "funding"]
-Level = tuple[float, float]
+Level = tuple[Price, Size]
 """(price, size); in a delta a size of 0 removes the level."""
 
 
@@ -22,9 +24,9 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field
 class MarketEvent(Event, frozen=True, gc=False, omit_defaults=True):
     """What one symbol did."""
 
-    symbol: str
-    ts: int
-    recv: int
+    symbol: Text
+    ts: Time
+    recv: Time
 
 
 class BookSnapshot(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="book.snapshot"):
@@ -34,7 +36,7 @@ class BookSnapshot(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="
     book, so that a replay can start in the middle of the log.
     """
 
-    u: int
+    u: UpdateId
     bids: list[Level]
     asks: list[Level]
     keyframe: bool = False
@@ -48,33 +50,33 @@ class BookDelta(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="boo
     delta after a snapshot may overlap it, ``first <= snapshot.u + 1 <= u + 1``.
     """
 
-    u: int
-    prev: int
+    u: UpdateId
+    prev: UpdateId
     bids: list[Level]
     asks: list[Level]
-    first: int = 0
+    first: UpdateId = 0
 
 
 class Trade(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="trade"):
     """One trade; ``side`` is the aggressor's (taker's)."""
 
-    id: str
+    id: Text
     side: Side
-    price: float
-    size: float
+    price: Price
+    size: Size
     backfilled: bool = False
 
 
 class Kline(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="kline"):
     """A one-minute candle that begins at ``start``. It is known, and counts, only when ``closed``."""
 
-    start: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    turnover: float = 0.0
+    start: Time
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Size
+    turnover: Amount = 0.0
     closed: bool = False
     backfilled: bool = False
 
@@ -85,18 +87,18 @@ class Ticker(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="ticker
     ``funding_rate`` is a fraction per interval; ``next_funding`` a time in microseconds; both are absent on spot.
     """
 
-    last: float | None = None
-    mark: float | None = None
-    index: float | None = None
-    bid: float | None = None
-    bid_size: float | None = None
-    ask: float | None = None
-    ask_size: float | None = None
-    volume_24h: float | None = None
-    turnover_24h: float | None = None
-    open_interest: float | None = None
-    funding_rate: float | None = None
-    next_funding: int | None = None
+    last: Price | None = None
+    mark: Price | None = None
+    index: Price | None = None
+    bid: Price | None = None
+    bid_size: Size | None = None
+    ask: Price | None = None
+    ask_size: Size | None = None
+    volume_24h: Amount | None = None
+    turnover_24h: Amount | None = None
+    open_interest: Amount | None = None
+    funding_rate: Rate | None = None
+    next_funding: Time | None = None
 
 
 class Funding(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="funding"):
@@ -105,8 +107,8 @@ class Funding(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="fundi
     ``settled`` is true for a rate that was paid at ``ts``, false for the current estimate.
     """
 
-    rate: float
-    next_funding: int | None = None
+    rate: Rate
+    next_funding: Time | None = None
     settled: bool = False
     backfilled: bool = False
 
@@ -114,16 +116,16 @@ class Funding(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="fundi
 class Tick(Event, frozen=True, gc=False, omit_defaults=True, tag="tick"):
     """One second passed for the collector. Data, not a timer: it closes the windows of a quiet market."""
 
-    recv: int
+    recv: Time
 
 
 class Gap(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="gap"):
     """What the collector lost of one channel: everything from ``from`` up to ``to``."""
 
     channel: Channel
-    reason: str
-    start: int = msgspec.field(name="from")
-    end: int = msgspec.field(name="to")
+    reason: Text
+    start: Time = msgspec.field(name="from")
+    end: Time = msgspec.field(name="to")
 
 
 AnyEvent = BookSnapshot | BookDelta | Trade | Kline | Ticker | Funding | Tick | Gap

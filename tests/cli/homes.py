@@ -6,6 +6,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,11 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     output, _ = process.communicate(timeout=240)
     assert process.returncode == code, f"ended with {process.returncode}:\n{output}"
     return output
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended; nobody may have looked after an orphan that did."""
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 def kill_9(*processes: psutil.Process) -> None:

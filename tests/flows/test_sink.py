@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import connectors.sink as sink_module
+from connectors import patience
 from connectors.log import LogUnavailable, NewRecord
 from connectors.log.sqlite import SqliteLog
 from connectors.sink import Counters, LogSink, last_origin
@@ -83,7 +83,7 @@ def test_failures_and_repeats_change_nothing(tmp_path_factory, n, seed):
     expected = outputs(n)
     done = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sink_module.time, "sleep", lambda seconds: None)
+        patch.setattr(patience.time, "sleep", lambda seconds: None)
         while done < n:
             part = LogSink(FlakyLog(log, random), TOPICS, 2).build_part("step", part_name(1), None)
             position = random.randint(0, done)

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from connectors.log import LogError, LogUnavailable, NewRecord, kafka, open_log
 from connectors.log.kafka_producer import Channel, KafkaWriter
 from connectors.log.kafka_reader import KafkaReader
-from tests.log.home import HANG, SOME_TIME, Home, read_all, record
+from tests.log.home import HANG, SOME_TIME, Home, read, read_all, record
 from tests.log.mock_cluster import INIT_PRODUCER_ID, PRODUCE, MockCluster, library, mock_cluster
 
 INVALID_RECORD, NOT_LEADER, TOPIC_AUTHORIZATION_FAILED = 87, 6, 29
@@ -205,6 +205,9 @@ def test_the_end_lies_behind_the_brokers_own_records(cluster: Home) -> None:
     producer.begin_transaction()
     producer.produce(topic, b"committed", partition=0)
     producer.commit_transaction(HANG)
+    reader = log.reader(topic, 0, 0)
+    assert len(read(reader, 1)) == 1  # the broker writes its own record some time after the commit
+    reader.close()
 
     assert log.end(topic, 0) == 2
     assert [(r.offset, r.value) for r in read_all(log, topic)] == [(0, b"committed")]
