@@ -87,7 +87,7 @@ def start_flow(home: Path, bootstrap: str | None, database: str) -> subprocess.P
 
 def append(log: Log, appends: int, begin: float) -> dict[tuple[int, int], float]:
     """When each event was appended, by shard and offset; those before ``begin`` are left out."""
-    appended = {}
+    appended: dict[tuple[int, int], float] = {}
     number = 0
     while len(appended) < appends:
         recv = START + number * STEP
