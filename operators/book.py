@@ -8,6 +8,9 @@ from schemas.market import BookDelta, BookSnapshot, Level
 
 Outcome = Literal["applied", "stale", "unsynchronised", "gap", "crossed", "mismatch"]
 
+SORTED = 500
+"""Levels up to which sorting all prices is faster than picking the best ones."""
+
 
 class OrderBook:
     """Price to size for both sides, with the best prices kept as the book changes.
@@ -88,7 +91,12 @@ class OrderBook:
 
     def top(self, n: int) -> tuple[list[Level], list[Level]]:
         """The best ``n`` levels of each side, best first."""
-        return nlargest(n, self.bids.items()), nsmallest(n, self.asks.items())
+        bids, asks = self.bids, self.asks
+        if len(bids) <= SORTED and len(asks) <= SORTED:
+            best_bids, best_asks = sorted(bids, reverse=True)[:n], sorted(asks)[:n]
+        else:
+            best_bids, best_asks = nlargest(n, bids), nsmallest(n, asks)
+        return [(price, bids[price]) for price in best_bids], [(price, asks[price]) for price in best_asks]
 
     def snapshot(self) -> Any:
         """The state as plain data."""

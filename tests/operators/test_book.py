@@ -3,6 +3,7 @@
 import gzip
 import json
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -70,10 +71,19 @@ class BruteForce:
         return bids[:n], asks[:n]
 
 
+@pytest.mark.parametrize("deep", [False, True])
 @given(sessions(), st.integers(1, 12))
 @pytest.mark.req("FS-FR-001.3", "FS-EC-04")
-def test_book_equals_brute_force(events, n):
-    """At every event and across a restart before each: the same levels, best prices and synchronisation."""
+def test_book_equals_brute_force(deep, events, n):
+    """At every event and across a restart before each: the same levels, best prices and synchronisation.
+
+    Deep books pick their best levels in another way.
+    """
+    with patch("operators.book.SORTED", 0 if deep else 500):
+        compare_with_brute_force(events, n)
+
+
+def compare_with_brute_force(events, n):
     book, slow = OrderBook(), BruteForce()
     for event in events:
         book = OrderBook.restore(book.snapshot())
