@@ -1,10 +1,12 @@
 """``lockstep run``, ``replay``, ``parity`` and ``digest``: a flow on the log, live and again."""
 
 import json
+import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -13,10 +15,11 @@ import typer
 
 from cli.alone import alone
 from cli.cluster import run_cluster
-from cli.context import Context, Exit, UserError
+from cli.context import Context, Exit, UserError, clear_errors
 from cli.flows import Flow
 from cli.processes import end_leftovers
 from cli.topics import create_topics, keep_house
+from connectors.fatal import told
 from connectors.log import Log
 from connectors.measures import Measures
 from connectors.postgres.lease import Lease
@@ -26,7 +29,6 @@ from dataflows import recovery
 from dataflows.digest import digest as digest_of
 from dataflows.job import BATCH, FeaturesJob
 from dataflows.positions import Place, parse_place
-from dataflows.recovery import StateUnusable
 
 WAIT_FOR_LEASE = 10.0
 """Seconds: a writer that was just killed is forgotten by the database within moments."""
@@ -87,7 +89,8 @@ def run(
             Thread(target=keep_house, args=(context.open_log,), daemon=True).start()
         lease = Lease(context.database_url(), f"{flow.value}/{process or 0}")
         names = context.settings.topic_prefix
-        with Measures(context.home / "metrics", prefix + flow.value, process or 0, counted(counters)), another_try():
+        ending = nullcontext() if process is None else member(job, directory, accept_loss)
+        with Measures(context.home / "metrics", prefix + flow.value, process or 0, counted(counters)), ending:
             job.live(
                 directory,
                 prefix=prefix,
@@ -100,13 +103,26 @@ def run(
             )
 
 
-@contextmanager
-def another_try() -> Iterator[None]:
-    """End with a code that makes a cluster start again: then it rebuilds the state that could not be used."""
-    try:
-        yield
-    except StateUnusable as error:
-        raise UserError(str(error), Exit.UNAVAILABLE) from error
+def member(job: FeaturesJob, directory: Path, accept_loss: bool) -> AbstractContextManager[None]:
+    """Ends a process of a cluster at its first error, with a message and an exit code that the cluster understands.
+
+    State that cannot be used is condemned: the cluster starts again and rebuilds it.
+    """
+
+    def end(error: Exception) -> None:
+        if job.rebuilds(error, accept_loss):
+            recovery.condemn(directory, str(error))
+            error = UserError(f"{error}; the next start rebuilds the state from the log", Exit.UNAVAILABLE)
+        try:
+            with clear_errors():
+                raise error
+        except SystemExit as ending:
+            os._exit(int(ending.code or Exit.FAILED))
+        except Exception:
+            traceback.print_exc()
+            os._exit(Exit.FAILED)
+
+    return told(end)
 
 
 @contextmanager

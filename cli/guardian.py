@@ -7,17 +7,12 @@ input without it means that the run was killed.
 import sys
 from pathlib import Path
 
-from cli.processes import end, recall
+from cli.processes import end_children
 
 
 def guard(state: Path) -> list[int]:
     """Wait until the run says bye or is gone; returns the ids of the processes that were ended."""
-    if sys.stdin.read().strip() == "bye":
-        return []
-    _, children = recall(state)
-    ended = end(children)
-    state.unlink(missing_ok=True)
-    return ended
+    return [] if sys.stdin.read().strip() == "bye" else end_children(state)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import psutil
 
 GRACE = 8.0
 """Seconds between SIGTERM and SIGKILL."""
+HURRY = 3.0
+"""The same for orphans: nobody knows what they wait for, and being killed costs no result."""
 SAME = 0.01
 """Seconds by which two readings of one start time may differ."""
 
@@ -147,11 +149,23 @@ def end(known: Sequence[Mapping[str, float]], grace: float = GRACE) -> list[int]
 def end_leftovers(folder: Path) -> list[int]:
     """End what runs that were killed together with their guardian left behind; returns the process ids."""
     ended = []
-    for state in sorted(folder.glob("*.json")):
-        owner, children = recall(state)
-        if owner is None or find(owner) is None:
-            ended += end(children)
-            state.unlink(missing_ok=True)
+    while states := [state for state in folder.glob("*.json") if orphaned(state)]:  # an orphan may own processes, too
+        for state in states:
+            ended += end_children(state)
+    return ended
+
+
+def orphaned(state: Path) -> bool:
+    """Whether the owner of a state file is gone."""
+    owner, _ = recall(state)
+    return owner is None or find(owner) is None
+
+
+def end_children(state: Path) -> list[int]:
+    """End the children that a state file names, and forget them; returns their process ids."""
+    _, children = recall(state)
+    ended = end(children, HURRY)
+    state.unlink(missing_ok=True)
     return ended
 
 

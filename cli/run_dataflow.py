@@ -20,7 +20,7 @@ from cli.context import Context, Exit, UserError
 from cli.flows import Flow
 from cli.observe import Observer
 from cli.plan import Plan, plan
-from cli.processes import Processes
+from cli.processes import GRACE, HURRY, Processes
 from cli.screen import line, screen, summary
 from cli.topics import create_topics
 from connectors.log import Log
@@ -94,7 +94,7 @@ class Run:
                 self._finish()
             log.close()
         finally:
-            self.children.stop_all()
+            self.children.stop_all(HURRY if self.told else GRACE)
         where = context.settings.kafka_bootstrap_servers or str(context.session)
         typed = sys.argv[0] if Path(sys.argv[0]).name == "lockstep" else "lockstep"
         text = summary(self.observer.seen, where, self.mended, typed)

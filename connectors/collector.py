@@ -20,9 +20,6 @@ from schemas.topics import DEAD_LETTERS, EVENTS, shard_of
 Enrich = Callable[[AnyEvent], list[AnyEvent]]
 """Gives back the event and what is to stand behind it."""
 
-RAW_LIMIT = 256 * 1024
-"""Bytes of a refused message that are kept."""
-
 _CHANNEL_OF: dict[str, Channel] = {
     "BookSnapshot": "orderbook",
     "BookDelta": "orderbook",
@@ -149,9 +146,7 @@ class Collector:
         """Put a refused message on ``dead-letters``, in its symbol's shard where that is known."""
         source = f"collect/{origin}"
         self.summary.bad[_kind(reason)] += 1
-        if len(raw) > RAW_LIMIT:
-            reason = f"{reason} (the first {RAW_LIMIT} of {len(raw)} bytes are kept)"
-        letter = DeadLetter(source=source, reason=reason, raw=raw[:RAW_LIMIT], recv=recv, symbol=symbol)
+        letter = DeadLetter.of(source, reason, raw, recv=recv, symbol=symbol)
         shard = shard_of(symbol, self.shards) if symbol else 0
         self.buffer.put(Pending(DEAD_LETTERS.name, shard, NewRecord(source.encode(), encode(letter), recv)))
 

@@ -4,11 +4,10 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import structlog
 
 from connectors.log import Log, LogUnavailable, OffsetBeyondEnd, OffsetTrimmed, Reader
-from schemas.codec import decode_command
+from schemas.codec import UNREADABLE, decode_command
 from schemas.command import Resync
 from schemas.topics import COMMANDS
 
@@ -92,7 +91,7 @@ class Commands:
         for offset, value in reader.poll_raw(_LIMIT):
             try:
                 found(decode_command(value or b""))
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 structlog.get_logger().warning(
                     "command.unreadable", topic=COMMANDS.name, offset=offset, problem=str(error)
                 )

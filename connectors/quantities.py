@@ -6,10 +6,12 @@ comparison, so a bound on both sides also keeps NaN and infinity out.
 
 from typing import Annotated, Literal
 
-from msgspec import DecodeError, Meta
+from msgspec import Meta
 
-LARGEST = 1e18
-YEAR_2100_MS = 4_102_444_800_000
+from schemas.bounds import LARGEST, YEAR_2100
+from schemas.codec import UNREADABLE
+
+YEAR_2100_MS = YEAR_2100 // 1000
 
 Price = Annotated[float, Meta(gt=0, lt=LARGEST)]
 """A price in quote currency."""
@@ -17,8 +19,6 @@ Size = Annotated[float, Meta(ge=0, lt=LARGEST)]
 """A size in base currency; 0 removes a level."""
 TradeSize = Annotated[float, Meta(gt=0, lt=LARGEST)]
 """The size of a trade, in base currency."""
-Rate = Annotated[float, Meta(gt=-LARGEST, lt=LARGEST)]
-"""A signed fraction."""
 Quote = Size | Literal[""]
 """A price or size that may be absent: an empty string, and for a price also 0."""
 Millis = Annotated[int, Meta(gt=0, lt=YEAR_2100_MS)]
@@ -28,8 +28,8 @@ AnyMillis = Annotated[int, Meta(ge=0, lt=YEAR_2100_MS)] | Literal[""]
 UpdateId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Levels = list[tuple[Price, Size]]
 
-MALFORMED = (DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding hostile bytes can raise (``msgspec.ValidationError`` is a ``DecodeError``)."""
+MALFORMED = UNREADABLE
+"""What decoding hostile bytes can raise."""
 
 
 def present(levels: Levels) -> Levels:

@@ -8,6 +8,7 @@ import structlog
 
 from connectors.feeds import CHANNELS
 from connectors.log import Log, LogUnavailable
+from schemas.codec import UNREADABLE
 from schemas.market import Channel, Gap
 from schemas.topics import EVENTS, shard_of
 
@@ -102,5 +103,5 @@ def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: in
 def _look(value: bytes | None) -> _Seen:
     try:
         return _read(value or b"{}")
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _Seen()

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from connectors.fatal import fatal
 from connectors.log import Log, LogError, LogUnavailable, NewRecord
 from connectors.patience import patiently
 from connectors.source import part_name
@@ -94,6 +95,7 @@ class LogSink(FixedPartitionedSink[Output, None]):
     def part_fn(self, item_key: str) -> int:
         return int(item_key)
 
+    @fatal
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Part":
         shard = int(for_part)
         lease = self.take(self.prefix + self.topics[-1], shard)
@@ -109,6 +111,7 @@ class _Part(StatefulSinkPartition[Output, None]):
         self.lease = lease
         *self.others, self.principal = streams.values()
 
+    @fatal
     def write_batch(self, values: list[Output]) -> None:
         for value in values:
             self.streams[value.topic].fresh(value)
@@ -118,6 +121,7 @@ class _Part(StatefulSinkPartition[Output, None]):
                 stream.flush()
         self.principal.send()
 
+    @fatal
     def snapshot(self) -> None:
         """Called at the end of an epoch, which is not closed before its outputs are on the log."""
         if not self.lease.check():

@@ -8,6 +8,7 @@ from zlib import crc32
 import structlog
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from connectors.fatal import fatal
 from connectors.log import Log, LogError, LogUnavailable, Reader
 from connectors.log.span import span
 from connectors.patience import patiently
@@ -74,6 +75,7 @@ class LogSource(FixedPartitionedSource[Batch, State]):
     def list_parts(self) -> list[str]:
         return [part_name(shard) for shard in range(self.shards)]
 
+    @fatal
     def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> "_Part":
         shard = int(for_part)
         offset, last = (self.start(shard), None) if resume_state is None else resume_state
@@ -121,6 +123,7 @@ class _Part(StatefulSourcePartition[Batch, State]):
         self.resumed = last
         self.last: tuple[int, bytes | None] | None = None
 
+    @fatal
     def next_batch(self) -> list[Batch]:
         if self.stop is not None and self.position >= self.stop:
             raise StopIteration

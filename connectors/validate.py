@@ -5,7 +5,7 @@ from functools import lru_cache
 from re import compile as pattern
 from typing import Any
 
-from connectors.quantities import LARGEST
+from schemas.bounds import LARGEST, LAST_ID, LONGEST, YEAR_2100
 from schemas.market import AnyEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Level, Tick, Ticker, Trade
 
 SECOND = 1_000_000
@@ -13,7 +13,6 @@ FUTURE = 1 * SECOND
 """How far ``recv`` may lie ahead of now: clocks of two machines differ a little."""
 AHEAD = 60 * SECOND
 """How far the exchange's time may lie ahead of ours, which may run behind (1.5 s in some recordings)."""
-YEAR_2100 = 4_102_444_800 * SECOND
 
 is_symbol = lru_cache(maxsize=4096)(pattern(r"[A-Z0-9][A-Z0-9_.-]{1,47}").fullmatch)
 
@@ -64,7 +63,7 @@ LEAST_SIZE = 5e-324
 def delta_problem(event: BookDelta) -> str | None:
     """Levels in bounds, update ids that rise: ``prev < first <= u``."""
     first = event.first or event.u
-    if not event.prev < first <= event.u:
+    if not -1 <= event.prev < first <= event.u <= LAST_ID:
         return f"update ids prev {event.prev}, first {first}, u {event.u} do not rise"
     return levels_problem(event.bids, 0.0) or levels_problem(event.asks, 0.0)
 
@@ -73,6 +72,8 @@ def snapshot_problem(event: BookSnapshot) -> str | None:
     """Levels in bounds, each price once, and not crossed."""
     if problem := levels_problem(event.bids, LEAST_SIZE) or levels_problem(event.asks, LEAST_SIZE):
         return problem
+    if not -1 <= event.u <= LAST_ID:
+        return f"update id {event.u} is out of bounds"
     for side, levels in (("bid", event.bids), ("ask", event.asks)):
         if len({price for price, _ in levels}) != len(levels):
             return f"a {side} price comes twice"
@@ -91,7 +92,7 @@ def trade_problem(event: Trade) -> str | None:
         return f"size {event.size} is not positive and finite"
     if event.side not in ("buy", "sell"):
         return f"side {event.side!r} is neither buy nor sell"
-    return None if event.id else "no trade id"
+    return None if 0 < len(event.id) <= LONGEST else "no trade id, or one that is too long"
 
 
 def kline_problem(event: Kline) -> str | None:
@@ -101,7 +102,7 @@ def kline_problem(event: Kline) -> str | None:
         return f"open {event.open}, high {high}, low {low}, close {event.close} do not fit together"
     if not (0.0 <= event.volume < LARGEST and 0.0 <= event.turnover < LARGEST):
         return f"volume {event.volume} or turnover {event.turnover} is out of bounds"
-    if not 0 < event.start <= event.recv + AHEAD:
+    if not 0 < event.start <= min(event.recv + AHEAD, YEAR_2100 - 1):
         return f"start {event.start} is no time before recv"
     return None
 

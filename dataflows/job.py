@@ -68,12 +68,13 @@ class FeaturesJob:
     ) -> None:
         """Follow the log from where the recovery directory, or else the output, says; for ever, or to its present end.
 
-        Recovery state that cannot be used is given up and rebuilt from the log.
+        Recovery state that cannot be used is given up and rebuilt from the log; not so in a process of a cluster, which
+        must be started again as a whole (see ``rebuilds``).
 
         Raises:
             PastLost, ResumeTrimmed: when retention took what must still be processed and ``accept_loss`` is not set.
             LogError: when the recovery state does not fit the log.
-            StateUnusable: in a process of a cluster, which must be started again as a whole.
+            StateUnusable: in a process of a cluster.
         """
 
         def follow() -> None:
@@ -84,14 +85,16 @@ class FeaturesJob:
 
         try:
             follow()
-        except (StateUnusable, ResumeTrimmed) as error:
-            if isinstance(error, ResumeTrimmed) and not accept_loss:
+        except Exception as error:
+            if process is not None or not self.rebuilds(error, accept_loss):
                 raise
-            if process is not None:
-                recovery.condemn(directory, str(error))
-                raise StateUnusable(f"{error}. The next start rebuilds it from the log.") from error
             recovery.renew(directory, str(error))
             follow()
+
+    @staticmethod
+    def rebuilds(error: Exception, accept_loss: bool) -> bool:
+        """Whether a flow that ended with ``error`` can go on by giving its recovery state up."""
+        return isinstance(error, StateUnusable) or (accept_loss and isinstance(error, ResumeTrimmed))
 
     def _start(self, prefix: str, accept_loss: bool) -> Callable[[int], int]:
         """Where a shard begins when there is no recovery state."""

@@ -1,11 +1,9 @@
 """Where a flow begins when there is no recovery state: one look-back before the last output."""
 
-import msgspec
-
 from connectors.log import Log, LogError, Reader
 from connectors.patience import patiently
 from connectors.sink import last_origin
-from schemas.codec import decode_event
+from schemas.codec import UNREADABLE, decode_event
 from schemas.market import Tick
 
 
@@ -95,5 +93,5 @@ def _wait_for(reader: Reader, limit: int) -> list:
 def _is_tick(value: bytes | None) -> bool:
     try:
         return isinstance(decode_event(value or b""), Tick)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False

@@ -2,9 +2,8 @@
 
 import fcntl
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -18,9 +17,7 @@ from bytewax.recovery import (
 )
 
 from connectors.log import LogError
-
-PARTITIONS = 4
-"""Recovery partitions: the most processes of a flow that can each write one."""
+from dataflows.partitions import PARTITIONS, damage
 
 REFUSALS = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError, UnpicklingError)
 """What Bytewax raises when it cannot go on from a recovery directory."""
@@ -67,23 +64,6 @@ def renew(directory: Path, reason: str) -> None:
     signature = (directory / "signature").read_text()
     condemn(directory, reason)
     prepare(directory, signature)
-
-
-def damage(directory: Path) -> str | None:
-    """What is wrong with the files of the directory; None when they are sound."""
-    for number in range(PARTITIONS):
-        part = directory / f"part-{number}.sqlite3"
-        try:
-            with closing(sqlite3.connect(f"{part.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-                found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
-                known = connection.execute("SELECT part_index, part_count FROM parts").fetchall()
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                continue  # another process of the flow is at work on it
-            return f"{part.name}: {error}"
-        if found != ["ok"] or known != [(number, PARTITIONS)]:
-            return f"{part.name}: {found[0]}, partition {known}"
-    return None
 
 
 def config(directory: Path) -> RecoveryConfig:

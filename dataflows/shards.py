@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from bytewax.operators import StatefulBatchLogic
 
+from connectors.fatal import fatal
 from connectors.source import Chunk
 from dataflows.recovery import StateUnusable
 from operators.engine import Engine
@@ -21,6 +22,7 @@ class ShardLogic(StatefulBatchLogic[Chunk, Output, State]):
     is not of the same moment as the source's notices it before it computes anything wrong.
     """
 
+    @fatal
     def __init__(self, build: Callable[[int], Engine], state: State | None = None) -> None:
         self.build = build
         self.engine: Engine | None = None
@@ -33,6 +35,7 @@ class ShardLogic(StatefulBatchLogic[Chunk, Output, State]):
             except ValueError as error:
                 raise StateUnusable(f"events/{shard}: {error}") from error
 
+    @fatal
     def on_batch(self, values: list[Chunk]) -> tuple[Iterable[Output], bool]:
         outputs: list[Output] = []
         for shard, after, messages in values:

@@ -44,6 +44,7 @@ class Refused(ValueError):
 
 
 REFUSALS = (*UNREADABLE, Refused)
+"""What makes a dead letter of a message."""
 
 
 class Stage(Protocol):

@@ -49,10 +49,13 @@ class MarketStage:
 
     The clock is the greatest ``recv`` seen. The vectors for the whole second t, one per symbol in sorted order, come
     out before the first event with ``recv`` > t is applied. A late event is applied at the clock: it never turns the
-    clock back. The first event of all is believed, but only until the first tick: where that lies more than ``JUMP``
-    before it, the event was dated in the future, and the stage begins anew with the tick. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the
+    clock back. A symbol that was silent for ``SILENCE`` publishes nothing; after its next event it begins again at the
     next whole second, and what it knew of its windows counts from there, so that a long silence neither produces
     thousands of vectors nor passes for a quiet market.
+
+    One wrong time must not stop a shard. Only a tick turns the clock by more than ``JUMP``; an event that would is
+    refused. The very first event has no clock to be held against: it is believed until the first tick, and where that
+    lies more than ``JUMP`` before it, the stage begins anew with the tick.
 
     Everything is a pure function of a bounded look-back, ``lookback`` microseconds.
     """
@@ -102,7 +105,8 @@ class MarketStage:
 
     def snapshot(self) -> Any:
         """The state as plain data."""
-        return self.clock, self.ticked, self.boundary, [(name, state.snapshot()) for name, state in self.symbols.items()]
+        symbols = [(name, state.snapshot()) for name, state in self.symbols.items()]
+        return self.clock, self.ticked, self.boundary, symbols
 
     def restore(self, state: Any) -> None:
         """The inverse of ``snapshot``."""
@@ -114,6 +118,7 @@ class MarketStage:
     def _tick(self, recv: int, out: list[Any]) -> None:
         if not self.ticked:
             self.ticked = True
+            # What came before the first tick had nothing but its own word for its time.
             if self.clock is not None and recv < self.clock - JUMP:
                 self.clock = None
                 self.symbols.clear()

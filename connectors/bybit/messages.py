@@ -5,7 +5,8 @@ from typing import Literal
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder
 
-from connectors.quantities import AnyMillis, Levels, Millis, Price, Quote, Rate, Size, TradeSize, UpdateId
+from connectors.quantities import AnyMillis, Levels, Millis, Price, Quote, Size, TradeSize, UpdateId
+from schemas.bounds import Rate
 
 NOTHING = Raw()
 

@@ -28,6 +28,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     arguments = get_args(kind)
     if name == "Literal":
         return st.sampled_from(arguments)
+    if name == "Annotated":
+        return bounded(*arguments)
     if name == "list":
         return st.lists(values(arguments[0]), max_size=3)
     if name == "tuple":
@@ -38,6 +40,16 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*(values(of) for of in arguments))
     numbers = {int: st.integers(0, 2**53), float: st.floats(allow_nan=False, allow_infinity=False)}
     return {**numbers, str: st.text(), bytes: st.binary(), bool: st.booleans(), type(None): st.none()}[kind]
+
+
+def bounded(kind: type, bounds: msgspec.Meta) -> st.SearchStrategy[Any]:
+    """Values of a type with bounds; JSON Schema counts whole numbers up to 2**53."""
+    if kind is str:
+        return st.text(max_size=bounds.max_length)
+    least = bounds.ge if bounds.gt is None else bounds.gt
+    if kind is int:
+        return st.integers(least + (bounds.gt is not None), min(2**53, bounds.le or bounds.lt - 1))
+    return st.floats(least, bounds.lt, exclude_min=bounds.gt is not None, exclude_max=True)
 
 
 def structs(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
