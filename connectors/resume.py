@@ -3,13 +3,24 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from connectors.feeds import CHANNELS
 from connectors.log import Log, LogUnavailable
-from schemas.codec import UNREADABLE
-from schemas.market import Channel, Gap
+from connectors.validate import AHEAD
+from schemas.codec import UNREADABLE, decode_event
+from schemas.market import (
+    AnyEvent,
+    BookDelta,
+    BookSnapshot,
+    Channel,
+    Funding,
+    Gap,
+    Kline,
+    Tick,
+    Ticker,
+    Trade,
+)
 from schemas.topics import EVENTS, shard_of
 
 REASON = "collector restart"
@@ -17,23 +28,14 @@ TAIL = 20_000
 """So many records at the end of a shard are read to see what was collected last."""
 _PATIENCE = 5.0
 
-_CHANNEL_OF: dict[str, Channel] = {
-    "book.snapshot": "orderbook",
-    "book.delta": "orderbook",
-    "trade": "trades",
-    "kline": "kline",
-    "ticker": "ticker",
-    "funding": "funding",
+_CHANNEL_OF: dict[type, Channel] = {
+    BookSnapshot: "orderbook",
+    BookDelta: "orderbook",
+    Trade: "trades",
+    Kline: "kline",
+    Ticker: "ticker",
+    Funding: "funding",
 }
-
-
-class _Seen(msgspec.Struct):
-    type: str = ""
-    recv: int = 0
-    symbol: str = ""
-
-
-_read = msgspec.json.Decoder(_Seen).decode
 
 
 class Tail(NamedTuple):
@@ -46,6 +48,8 @@ class Tail(NamedTuple):
 def read_tail(log: Log, shard: int) -> Tail:
     """The clock of a shard of ``events`` and the symbols and channels among its last records.
 
+    What the flows refuse does not count: what cannot be read, and what is dated far ahead without a tick that says so.
+
     Raises:
         LogUnavailable: when the log cannot be read now.
     """
@@ -55,10 +59,12 @@ def read_tail(log: Log, shard: int) -> Tail:
     try:
         while reader.position < end:
             for _, value in reader.poll_raw(end - reader.position):
-                seen = _look(value)
-                clock = max(clock, seen.recv)
-                if channel := _CHANNEL_OF.get(seen.type):
-                    sources.add((seen.symbol, channel))
+                event = _look(value)
+                if event is None or (clock and event.recv > clock + AHEAD and not isinstance(event, Tick)):
+                    continue
+                clock = max(clock, event.recv)
+                if not isinstance(event, Tick) and (channel := _CHANNEL_OF.get(type(event))):
+                    sources.add((event.symbol, channel))
             if reader.position < end and not reader.wait(_PATIENCE):
                 raise LogUnavailable(f"topic {EVENTS.name}, shard {shard}: records before offset {end} do not come")
     finally:
@@ -100,8 +106,8 @@ def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: in
     return gaps
 
 
-def _look(value: bytes | None) -> _Seen:
+def _look(value: bytes | None) -> AnyEvent | None:
     try:
-        return _read(value or b"{}")
+        return decode_event(value or b"")
     except UNREADABLE:
-        return _Seen()
+        return None

@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.log import NewRecord
 from connectors.log.limits import MAX_RECORD_BYTES
+from connectors.log.sqlite import SqliteLog
+from connectors.resume import restart_gaps
 from connectors.validate import check
 from dataflows.features import engine
+from dataflows.rebuild import lookback_offset
 from schemas.bounds import LARGEST, LAST_ID, LONGEST, YEAR_2100
 from schemas.codec import decode_dead_letter, decode_event, decode_vector, encode
 from schemas.dead import RAW_LIMIT, DeadLetter
@@ -258,3 +262,17 @@ def test_what_is_made_of_a_huge_message_fits_on_the_log(message):
     outputs = run([message, message, encode(Tick(START + SECOND))])
 
     assert all(len(output.key) + len(output.value) < MAX_RECORD_BYTES - 1_000 for output in outputs)
+
+
+def test_whoever_else_looks_into_the_events_goes_on_too(tmp_path):
+    """A collector that starts again looks at the end of the log, a rebuild looks for a tick: past all that is bad."""
+    good = [encode(Tick(START)), encode(Trade("X", START, START, "1", "buy", 1.0, 1.0))]
+    bad = [damage(good[1], Random(seed)) for damage in UNREADABLE for seed in range(9)]
+    bad.append(with_fields(good[1], symbol="Y", recv=START + 9 * HOUR))
+    log = SqliteLog(tmp_path)
+    log.create("events", 1)
+    messages = [good[1], *bad, *good, *bad]
+    log.append("events", 0, [NewRecord(None, message, START + i * SECOND) for i, message in enumerate(messages)])
+
+    assert [gap.symbol for gap in restart_gaps(log, 1, None, START + HOUR) if gap.channel == "trades"] == ["X"]
+    assert lookback_offset(log, 0, START + SECOND) == messages.index(good[0])
