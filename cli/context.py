@@ -108,6 +108,7 @@ class Context:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or read()
+        configure_logging(self.settings.log_format)
         self._postgres: EmbeddedPostgres | None = None
 
     @property
@@ -182,7 +183,7 @@ class Context:
 
 
 def configure_logging(log_format: str) -> None:
-    """Log lines on standard error: for a terminal, or one JSON object a line."""
+    """Log lines on standard error, as what a verb says is on standard output: for a terminal, or as JSON objects."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -194,7 +195,7 @@ def configure_logging(log_format: str) -> None:
         last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, *last],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

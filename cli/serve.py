@@ -5,7 +5,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from cli.context import Context, Exit, UserError, configure_logging
+from cli.context import Context, Exit, UserError
 from connectors.postgres.embedded import EmbeddedPostgres
 from connectors.postgres.program import PostgresError
 
@@ -19,7 +19,6 @@ def serve(
 
     with Context() as context:
         settings = context.settings
-        configure_logging(settings.log_format)
         wanted = Serving(
             open_log=context.open_log,
             database_url=database_or_where_it_should_be(context),

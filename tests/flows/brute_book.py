@@ -43,12 +43,13 @@ class Book:
         if event.keyframe and self.u == event.u:
             assert (dict(event.bids), dict(event.asks)) == (self.sides["bids"], self.sides["asks"])
             return
+        assert not event.keyframe or self.u is None, f"a keyframe of another book at {clock}"
         self.sides = {"bids": dict(event.bids), "asks": dict(event.asks)}
         self.u, self.fresh = event.u, True
         self.since = clock if self.since is None else self.since
 
     def _delta(self, event: BookDelta) -> None:
-        follows = event.prev == self.u or (self.fresh and event.first <= self.u + 1)  # type: ignore[operator]
+        follows = event.prev == self.u or (self.fresh and (event.first or event.u) <= self.u + 1)  # type: ignore[operator]
         assert follows, f"a hole before {event.u}"
         self.u, self.fresh, self.deltas = event.u, False, self.deltas + 1
         for side, levels in (("bids", event.bids), ("asks", event.asks)):

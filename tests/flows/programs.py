@@ -32,6 +32,11 @@ class Program:
         """Wait until it says ``text``."""
         self.until(lambda: text in self.said, f"it said {text!r}")
 
+    def tell(self) -> None:
+        """Ask it to end, as Ctrl-C does."""
+        assert self.runs(), f"lockstep {self.verb} ended by itself:\n{self.said}"
+        self.process.terminate()
+
     def end(self, code: int = 0) -> str:
         """Wait for its end; returns what it printed."""
         self.process.wait(HANGS)

@@ -14,7 +14,7 @@ from tests.flows.exact import GROWING, catches_up, check, reached
 from tests.flows.test_lockstep import Collected
 from tests.installation import HANGS, Installation
 
-AWAY = 3.0
+AWAY = 2.0
 """Seconds for which a server stays away."""
 
 pytestmark = pytest.mark.timeout(400)
@@ -43,7 +43,7 @@ def test_a_broker_that_goes_away_and_comes_back_costs_time_and_nothing_else(brok
     """It stops, and later crashes, under collector and flow: both wait for it, and nobody starts them again."""
     installation = Installation(tmp_path / "home", database_url, broker.start())
     collector, flow = start(installation, *GROWING), start(installation, "run")
-    for end, vectors in ((broker.stop, 20), (broker.kill, 50)):
+    for end, vectors in ((broker.stop, 20), (broker.kill, 60)):
         reached(installation, flow, vectors)
         end()
         time.sleep(AWAY)

@@ -162,9 +162,9 @@ def test_damaged_state_is_noticed_and_rebuilt_from_the_log(story: Story, change:
     story.tell(1.0)
     output = story.run("--processes", str(processes))
 
+    assert "Traceback" not in output
     output += "".join(log.read_text() for log in (story.installation.home / "logs").glob("features-*.log"))
     assert any("recovery." in line and str(directory(story)) in line for line in output.splitlines()), output
-    assert "Traceback" not in output
     exact(story)
 
 
