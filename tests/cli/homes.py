@@ -7,6 +7,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Home(Installation):
 
     def processes(self, *words: str) -> list[psutil.Process]:
         """Everything that runs for this home, whoever started it; with ``words``, whose command line has them all."""
-        return [one for one in psutil.process_iter() if self._ours(one) and set(words) <= set(one.cmdline())]
+        return [one for one in psutil.process_iter() if self._ours(one, set(words))]
 
     def one(self, *words: str) -> psutil.Process:
         (found,) = self.processes(*words)
@@ -83,11 +84,14 @@ class Home(Installation):
         assert found["identical"], found
         return int(found["topics"]["features"]["matches"])
 
-    def _ours(self, process: psutil.Process) -> bool:
+    def _ours(self, process: psutil.Process, wanted: set[str]) -> bool:
+        """A process may end while it is looked at: then it is nobody's."""
         if process.pid == os.getpid():
             return False
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            if not wanted <= set(process.cmdline()):
                 return False
             words = [*process.cmdline(), process.cwd()]
             named = any(word == str(self.home) or word.startswith(f"{self.home}/") for word in words)
@@ -105,7 +109,12 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
 
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those that have not ended; nobody may have looked after an orphan that did."""
-    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    living = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+                living.append(one)
+    return living
 
 
 def kill_9(*processes: psutil.Process) -> None:
