@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,12 +69,14 @@ def _once(children: Processes, command: Sequence[str], processes: int, env: Mapp
     for number, name in enumerate(names):
         children.start(name, [*command, "-i", str(number), *addresses], env)
     while not stopped:
-        codes = [children.returncode(name) for name in names]
-        if all(code == 0 for code in codes):
+        codes = {name: children.returncode(name) for name in names}
+        if all(code == 0 for code in codes.values()):
             break
-        if bad := [code for code in codes if code]:
+        if bad := {name: code for name, code in codes.items() if code}:
             end(children, names, grace=1.0)  # they cannot go on, and what they did not write will be written again
-            return next((code for code in bad if code in FINAL), bad[0])
+            name = next((name for name, code in bad.items() if code in FINAL), next(iter(bad)))
+            print(f"{name} ended with {bad[name]}:\n{children.tail(name)}", file=sys.stderr, flush=True)
+            return bad[name]
         time.sleep(0.05)
     code = next((code for code in end(children, names, LAST_WORDS) if code), 0)
     return 128 - code if code < 0 else code  # killed by a signal, as a shell says it
