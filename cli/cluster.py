@@ -75,7 +75,8 @@ def _once(children: Processes, command: Sequence[str], processes: int, env: Mapp
         if bad := {name: code for name, code in codes.items() if code}:
             end(children, names, grace=1.0)  # they cannot go on, and what they did not write will be written again
             name = next((name for name, code in bad.items() if code in FINAL), next(iter(bad)))
-            print(f"{name} ended with {bad[name]}:\n{children.tail(name)}", file=sys.stderr, flush=True)
+            if bad[name] in FINAL:
+                print(f"{name} ended with {bad[name]}:\n{children.tail(name)}", file=sys.stderr, flush=True)
             return bad[name]
         time.sleep(0.05)
     code = next((code for code in end(children, names, LAST_WORDS) if code), 0)
