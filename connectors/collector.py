@@ -14,10 +14,10 @@ from connectors.validate import check
 from connectors.venues import parser_for
 from schemas.codec import encode
 from schemas.dead import DeadLetter
-from schemas.market import AnyEvent, Channel, Gap, Tick
+from schemas.market import AnyMarketEvent, Channel, Gap, Tick
 from schemas.topics import DEAD_LETTERS, EVENTS, shard_of
 
-Enrich = Callable[[AnyEvent], list[AnyEvent]]
+Enrich = Callable[[AnyMarketEvent], list[AnyMarketEvent]]
 """Gives back the event and what is to stand behind it."""
 
 _CHANNEL_OF: dict[str, Channel] = {
@@ -46,7 +46,7 @@ class Summary:
     seconds: float = 0.0
 
 
-def alone(event: AnyEvent) -> list[AnyEvent]:
+def alone(event: AnyMarketEvent) -> list[AnyMarketEvent]:
     """Enriches nothing."""
     return [event]
 
@@ -125,7 +125,7 @@ class Collector:
         for bad in parsed.bad:
             self._dead(frame.venue, bad.reason, bad.raw, bad.symbol, frame.recv)
 
-    def _event(self, event: AnyEvent) -> None:
+    def _event(self, event: AnyMarketEvent) -> None:
         """Put an event, and what it brings with it, where it belongs: a tick on every shard."""
         for record in self.enrich(event):
             self.summary.events[str(record.__struct_config__.tag)] += 1

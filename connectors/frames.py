@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from schemas.market import AnyEvent
+from schemas.market import AnyMarketEvent
 
 
 class Frame(NamedTuple):
@@ -33,7 +33,7 @@ class Parsed(NamedTuple):
     Both are empty for acknowledgements, pongs and what is left out on purpose (``Parser.ignored`` counts those).
     """
 
-    events: list[AnyEvent]
+    events: list[AnyMarketEvent]
     bad: list[Bad]
 
 

@@ -10,7 +10,7 @@ from connectors.log import Log, LogUnavailable
 from connectors.validate import AHEAD
 from schemas.codec import UNREADABLE, decode_event
 from schemas.market import (
-    AnyEvent,
+    AnyMarketEvent,
     BookDelta,
     BookSnapshot,
     Channel,
@@ -106,7 +106,7 @@ def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: in
     return gaps
 
 
-def _look(value: bytes | None) -> AnyEvent | None:
+def _look(value: bytes | None) -> AnyMarketEvent | None:
     try:
         return decode_event(value or b"")
     except UNREADABLE:

@@ -6,7 +6,7 @@ from re import compile as pattern
 from typing import Any
 
 from schemas.bounds import LARGEST, LAST_ID, LONGEST, YEAR_2100
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Level, Tick, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Level, Tick, Ticker, Trade
 
 SECOND = 1_000_000
 FUTURE = 1 * SECOND
@@ -17,7 +17,7 @@ AHEAD = 60 * SECOND
 is_symbol = lru_cache(maxsize=4096)(pattern(r"[A-Z0-9][A-Z0-9_.-]{1,47}").fullmatch)
 
 
-def check(event: AnyEvent, now: int | None = None, known: Collection[str] | None = None) -> str | None:
+def check(event: AnyMarketEvent, now: int | None = None, known: Collection[str] | None = None) -> str | None:
     """Why the event must be refused, or None where it is sound.
 
     ``now`` is the time of the caller's clock in microseconds UTC; without it nothing is refused for lying in the future

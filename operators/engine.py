@@ -1,6 +1,7 @@
 """The engine of one shard: raw messages in, records in origin order out. Plain Python, no I/O."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 import msgspec
@@ -43,6 +44,7 @@ class Refused(ValueError):
     """A stage cannot take an event that could be read; the message is the reason. It becomes a dead letter."""
 
 
+ORIGIN = attrgetter("origin")
 REFUSALS = (*UNREADABLE, Refused)
 """What makes a dead letter of a message."""
 
@@ -83,6 +85,7 @@ class Engine:
         """Process messages in offset order."""
         outputs: list[Output] = []
         begin = self.cursor.at
+        several = len(self.stages) > 1
         count = 0
         for offset, value in messages:
             begin(offset)
@@ -91,10 +94,12 @@ class Engine:
                 event = decode_event(value or b"")
                 records = self._through(event)
             except REFUSALS as error:
-                records = [self._dead_letter(value or b"", str(error))]
-            for record in records:
-                if type(record) in TOPIC_OF:
-                    outputs.append(output(record))
+                event, records = None, [self._dead_letter(value or b"", str(error))]
+            derived = [record for record in records if record is not event and type(record) in TOPIC_OF]
+            if several:
+                # Each stage answers the records of the one before, so what they make comes out interleaved.
+                derived.sort(key=ORIGIN)
+            outputs += map(output, derived)
         self.fed += count
         return outputs
 

@@ -1,7 +1,7 @@
 """Keyframes: whole books written into the log at intervals, so that a replay can start anywhere."""
 
 from operators.book import OrderBook
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Gap, Tick
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Gap, Tick
 
 MINUTE = 60_000_000
 
@@ -19,7 +19,7 @@ class Keyframes:
         self.books: dict[str, OrderBook] = {}
         self.due: dict[str, int] = {}
 
-    def feed(self, event: AnyEvent) -> list[AnyEvent]:
+    def feed(self, event: AnyMarketEvent) -> list[AnyMarketEvent]:
         """The event, and behind it the keyframes that are due."""
         if isinstance(event, Tick):
             return [event, *self._due(event.recv)]
@@ -32,8 +32,8 @@ class Keyframes:
             self.books[event.symbol].reset()
         return [event]
 
-    def _due(self, clock: int) -> list[AnyEvent]:
-        frames: list[AnyEvent] = []
+    def _due(self, clock: int) -> list[AnyMarketEvent]:
+        frames: list[AnyMarketEvent] = []
         for symbol in sorted(self.due):
             book = self.books[symbol]
             if self.due[symbol] <= clock and book.u is not None and not book.bridging:

@@ -2,10 +2,14 @@
 
 import msgspec
 
+from schemas.account import AnyAccount
+from schemas.checkpoint import Checkpoint
 from schemas.command import AnyCommand
 from schemas.dead import DeadLetter
-from schemas.market import AnyEvent
+from schemas.decision import Decision
+from schemas.events import AnyEvent
 from schemas.quality import QualityRecord
+from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
 
 encode = msgspec.json.Encoder().encode
@@ -13,6 +17,10 @@ decode_event = msgspec.json.Decoder(AnyEvent).decode
 decode_vector = msgspec.json.Decoder(FeatureVector).decode
 decode_quality = msgspec.json.Decoder(QualityRecord).decode
 decode_command = msgspec.json.Decoder(AnyCommand).decode
+decode_decision = msgspec.json.Decoder(Decision).decode
+decode_signal = msgspec.json.Decoder(TradingSignal).decode
+decode_account = msgspec.json.Decoder(AnyAccount).decode
+decode_checkpoint = msgspec.json.Decoder(Checkpoint).decode
 decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -128,5 +128,5 @@ class Gap(MarketEvent, frozen=True, gc=False, omit_defaults=True, tag="gap"):
     end: Time = msgspec.field(name="to")
 
 
-AnyEvent = BookSnapshot | BookDelta | Trade | Kline | Ticker | Funding | Tick | Gap
-"""Every type on ``events``. Account and control events join here; readers treat an unknown type as a dead letter."""
+AnyMarketEvent = BookSnapshot | BookDelta | Trade | Kline | Ticker | Funding | Tick | Gap
+"""What collectors write; account and control events join them on ``events`` (``schemas.events``)."""

@@ -14,6 +14,10 @@ Problem = Literal[
     "gap",
     "trade.duplicate",
     "candle.hole",
+    "position.silent",
+    "position.mismatch",
+    "position.heard",
+    "strategy.failed",
 ]
 
 

@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from zlib import crc32
 
+from schemas.account import AnyAccount
+from schemas.checkpoint import Checkpoint
 from schemas.command import AnyCommand
 from schemas.dead import DeadLetter
-from schemas.market import AnyEvent
+from schemas.decision import Decision
+from schemas.events import AnyEvent
 from schemas.quality import QualityRecord
+from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
 
 
@@ -25,10 +29,20 @@ class Topic:
 EVENTS = Topic("events", AnyEvent, "symbol", "Everything that can change a decision, in the order that is the truth.")
 FEATURES = Topic("features", FeatureVector, "symbol", "One feature vector per symbol and second.")
 QUALITY = Topic("quality", QualityRecord, "symbol", "Gaps, desynchronised books, anomalies.")
+DECISIONS = Topic(
+    "decisions", Decision, "symbol", "Every decision of every strategy, above all not to trade, with its reason."
+)
+SIGNALS = Topic("signals", TradingSignal, "symbol", "Decisions that passed every gate, for somebody to execute.")
+ACCOUNT = Topic(
+    "account", AnyAccount, "symbol", "What the paper exchange did, and every execution joined with its signal."
+)
+CHECKPOINTS = Topic(
+    "checkpoints", Checkpoint, "source", "The state of stages that remember without bound, every few minutes."
+)
 COMMANDS = Topic("commands", AnyCommand, "target", "Requests: resynchronise a book.")
 DEAD_LETTERS = Topic("dead-letters", DeadLetter, "source", "What could not be read, with the reason.")
 
-TOPICS = (EVENTS, FEATURES, QUALITY, COMMANDS, DEAD_LETTERS)
+TOPICS = (EVENTS, FEATURES, DECISIONS, SIGNALS, ACCOUNT, QUALITY, CHECKPOINTS, COMMANDS, DEAD_LETTERS)
 BY_NAME = {topic.name: topic for topic in TOPICS}
 
 

@@ -4,7 +4,7 @@ from random import Random
 
 from operators.keyframe import Keyframes
 from schemas.codec import encode
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Tick, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Tick, Ticker, Trade
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -52,15 +52,17 @@ class Market:
         )
 
 
-def stream(seed: int, seconds: int, symbols: tuple[str, ...] = ("AAA", "BBB"), faults: bool = True) -> list[AnyEvent]:
+def stream(
+    seed: int, seconds: int, symbols: tuple[str, ...] = ("AAA", "BBB"), faults: bool = True
+) -> list[AnyMarketEvent]:
     """Events of one shard in log order, with a tick every second and keyframes, a pure function of the arguments."""
     random = Random(seed)
     markets = [Market(random, symbol, klines=index % 2 == 0) for index, symbol in enumerate(symbols)]
     silent_until = dict.fromkeys(symbols, 0)
     keyframes = Keyframes()
-    events: list[AnyEvent] = []
+    events: list[AnyMarketEvent] = []
 
-    def put(event: AnyEvent) -> None:
+    def put(event: AnyMarketEvent) -> None:
         events.extend(keyframes.feed(event))
 
     for market in markets:
@@ -79,9 +81,9 @@ def stream(seed: int, seconds: int, symbols: tuple[str, ...] = ("AAA", "BBB"), f
     return events
 
 
-def _second(random: Random, market: Market, now: int) -> list[AnyEvent]:
+def _second(random: Random, market: Market, now: int) -> list[AnyMarketEvent]:
     """What happens within (now, now + 1 s], in order."""
-    events: list[AnyEvent] = []
+    events: list[AnyMarketEvent] = []
     times = sorted(now + random.randint(1, SECOND) for _ in range(random.choice([0, 0, 1, 2])))
     for time in times:
         events.append(random.choice([market.delta, market.delta, market.trade])(time))
@@ -94,7 +96,7 @@ def _second(random: Random, market: Market, now: int) -> list[AnyEvent]:
     return events
 
 
-def _fault(random: Random, market: Market, now: int, silent_until: dict[str, int]) -> list[AnyEvent]:
+def _fault(random: Random, market: Market, now: int, silent_until: dict[str, int]) -> list[AnyMarketEvent]:
     time = now + SECOND
     dice = random.random()
     if dice < 0.004:
@@ -114,6 +116,6 @@ def _fault(random: Random, market: Market, now: int, silent_until: dict[str, int
     return []
 
 
-def raw(events: list[AnyEvent]) -> list[tuple[int, bytes]]:
+def raw(events: list[AnyMarketEvent]) -> list[tuple[int, bytes]]:
     """As a source would hand them out."""
     return list(enumerate(map(encode, events)))

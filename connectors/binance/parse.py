@@ -10,7 +10,7 @@ from connectors.binance import messages as binance
 from connectors.binance.bridge import Bridge
 from connectors.frames import BadFrame, Frame, Parsed, refused
 from connectors.quantities import MALFORMED, present
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
 
 is_symbol = pattern(r"[A-Z0-9][A-Z0-9_]{1,39}").fullmatch
 
@@ -103,7 +103,7 @@ class BinanceParser:
         connection.symbols.add(symbol)
         return symbol, connection
 
-    def _depth(self, frame: Frame, body: Raw | bytes, _: str) -> list[AnyEvent]:
+    def _depth(self, frame: Frame, body: Raw | bytes, _: str) -> list[AnyMarketEvent]:
         update = binance.read_depth(body)
         symbol, connection = self._known(frame, update.s)
         prev = update.U - 1 if update.pu is None else update.pu
@@ -118,7 +118,7 @@ class BinanceParser:
         self.ignored["delta before its snapshot"] += 1 - len(passed)
         return passed  # type: ignore[return-value]
 
-    def _snapshot(self, frame: Frame, body: Raw | bytes, stream: str) -> list[AnyEvent]:
+    def _snapshot(self, frame: Frame, body: Raw | bytes, stream: str) -> list[AnyMarketEvent]:
         book = binance.read_snapshot(body)
         text = book.symbol or stream.partition("@")[0] or self._only_symbol(frame.conn)
         symbol, connection = self._known(frame, text)
@@ -138,7 +138,7 @@ class BinanceParser:
             raise BadFrame(f"it names no symbol, and the connection has shown {len(symbols)}")
         return next(iter(symbols))
 
-    def _trade(self, frame: Frame, body: Raw | bytes, kind: str) -> list[AnyEvent]:
+    def _trade(self, frame: Frame, body: Raw | bytes, kind: str) -> list[AnyMarketEvent]:
         trade: Any
         if kind == "trade":
             trade = binance.read_trade(body)
@@ -158,7 +158,7 @@ class BinanceParser:
         side = "sell" if trade.m else "buy"
         return [Trade(symbol, trade.T * 1000, frame.recv, str(number), side, trade.p, trade.q)]  # type: ignore[arg-type]
 
-    def _mark_price(self, frame: Frame, body: Raw | bytes, _: str) -> list[AnyEvent]:
+    def _mark_price(self, frame: Frame, body: Raw | bytes, _: str) -> list[AnyMarketEvent]:
         mark = binance.read_mark_price(body)
         symbol, _connection = self._known(frame, mark.s)
         return [
@@ -173,7 +173,7 @@ class BinanceParser:
             )
         ]
 
-    def _kline(self, frame: Frame, body: Raw | bytes, _: str) -> list[AnyEvent]:
+    def _kline(self, frame: Frame, body: Raw | bytes, _: str) -> list[AnyMarketEvent]:
         update = binance.read_kline(body)
         symbol, _connection = self._known(frame, update.s)
         candle = update.k

@@ -10,7 +10,7 @@ from connectors.bybit import messages as bybit
 from connectors.bybit.topics import Topic, our_name, parse_topic
 from connectors.frames import Bad, BadFrame, Frame, Parsed, market_of, refused
 from connectors.quantities import MALFORMED, YEAR_2100_MS, present
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
 
 SIDES = {"Buy": "buy", "Sell": "sell"}
 PRICES = frozenset({"last", "mark", "index", "bid", "ask", "next_funding"})
@@ -107,7 +107,7 @@ class BybitParser:
         # After a restart of the exchange's service the numbering starts again with a whole book, whatever its type.
         if message.type == "snapshot" or book.u == 1:
             bids, asks = present(book.b), present(book.a)
-            event: AnyEvent = BookSnapshot(name, message.ts * 1000, frame.recv, book.u, bids, asks)
+            event: AnyMarketEvent = BookSnapshot(name, message.ts * 1000, frame.recv, book.u, bids, asks)
         elif message.type == "delta":
             event = BookDelta(name, message.ts * 1000, frame.recv, book.u, book.u - 1, book.b, book.a)
         else:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.market import AnyEvent, BookDelta, BookSnapshot
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot
 
 
 class BruteBook:
@@ -16,7 +16,7 @@ class BruteBook:
         self.between: float | None = None
         self.stale = self.gaps = self.crossed = self.applied = 0
 
-    def feed(self, event: AnyEvent) -> None:
+    def feed(self, event: AnyMarketEvent) -> None:
         if isinstance(event, BookSnapshot):
             self.bids, self.asks = dict(event.bids), dict(event.asks)
             self.u, self.fresh = event.u, True

@@ -13,7 +13,7 @@ from connectors.binance.bridge import HELD
 from connectors.binance.parse import BinanceParser
 from connectors.frames import Frame, Parsed
 from connectors.recorded import read_frames
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
 
 RECV = 1_723_161_600_002_201
 MS = 1_723_161_601_269
@@ -55,7 +55,7 @@ def files(shared_data: Path, pair: str) -> list[Path]:
     return [folder / f"{pair.rstrip('_')}_{day}.gz" for day in PAIRS[pair]]
 
 
-def read(source: Any) -> tuple[list[AnyEvent], BinanceParser]:
+def read(source: Any) -> tuple[list[AnyMarketEvent], BinanceParser]:
     parser, events = BinanceParser(), []
     for received in read_frames(source):
         parsed = parser.parse(received)
@@ -93,7 +93,7 @@ def test_two_quiet_hours_replay_without_a_gap(shared_data: Path, brute_book: Any
 @pytest.mark.parametrize("pair", ["spot_btcusdt", "usdm_btcusdt"])
 def test_recorded_frames_read_as_a_second_parser_reads_them(pair: str, shared_data: Path) -> None:
     """Every event but the snapshot; only deltas that the snapshot covers are missing."""
-    expected: list[AnyEvent] = []
+    expected: list[AnyMarketEvent] = []
     for path in files(shared_data, pair):
         with gzip.open(path) as lines:
             for line in lines:
@@ -108,11 +108,11 @@ def test_recorded_frames_read_as_a_second_parser_reads_them(pair: str, shared_da
     assert len(stale) == {"spot_btcusdt": 2, "usdm_btcusdt": 0}[pair]
 
 
-def by_receipt(events: Any) -> list[AnyEvent]:
+def by_receipt(events: Any) -> list[AnyMarketEvent]:
     return sorted(events, key=lambda event: (event.recv, type(event).__name__, event.ts))
 
 
-def slow_events(time: bytes, data: bytes) -> list[AnyEvent]:
+def slow_events(time: bytes, data: bytes) -> list[AnyMarketEvent]:
     recv = int(time) // 1000 if len(time) == 19 else int(time)
     outer = json.loads(data)
     said = outer.get("data", outer)

@@ -11,7 +11,7 @@ import pytest
 from connectors.bybit.parse import BybitParser
 from connectors.frames import Frame, Parsed
 from connectors.recorded import read_frames
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Kline, Ticker, Trade
 
 ALL_CHANNELS = "bybit_v5_linear_spot_20260809.jsonl.gz"
 RECV = 1_786_310_819_965_676
@@ -57,7 +57,7 @@ class SlowParser:
     def __init__(self) -> None:
         self.tickers: dict[tuple[str, str], dict] = {}
 
-    def events(self, frame: Frame) -> list[AnyEvent]:
+    def events(self, frame: Frame) -> list[AnyMarketEvent]:
         message = json.loads(frame.data)
         if "topic" not in message:
             return []
@@ -109,7 +109,7 @@ class SlowParser:
         )
 
 
-def session(folder: Path) -> list[AnyEvent]:
+def session(folder: Path) -> list[AnyMarketEvent]:
     parser = BybitParser()
     return [event for frame in read_frames(folder / ALL_CHANNELS) for event in parser.parse(frame).events]
 

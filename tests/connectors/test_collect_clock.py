@@ -13,7 +13,7 @@ from connectors.feeds import Lost
 from connectors.frames import Frame
 from dataflows.collect import collect
 from schemas.codec import decode_dead_letter, decode_event
-from schemas.market import AnyEvent, Gap, Kline, Tick
+from schemas.market import AnyMarketEvent, Gap, Kline, Tick
 from tests.connectors.memory_log import MemoryLog
 from tests.connectors.scripted_feed import ScriptedFeed
 
@@ -103,7 +103,7 @@ def test_every_record_is_at_most_a_second_later_than_the_tick_before_it(sessions
                 assert event.recv <= second + SECOND
 
 
-def missed(event: AnyEvent) -> bool:
+def missed(event: AnyMarketEvent) -> bool:
     """What an earlier session left out is told at the clock of the log's end, before the first tick."""
     return isinstance(event, Gap) and event.reason == "collector restart"
 

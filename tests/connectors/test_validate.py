@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from connectors.recorded import read_frames
 from connectors.validate import AHEAD, FUTURE, YEAR_2100, check
 from connectors.venues import parser_for
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Tick, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Tick, Ticker, Trade
 
 NOW = 1_700_000_000_000_000
 AT: Any = ("BTCUSDT", NOW - 5, NOW)
@@ -39,7 +39,7 @@ SOUND = [
 
 
 @pytest.mark.parametrize("event", SOUND, ids=lambda event: type(event).__name__)
-def test_a_sound_event_passes(event: AnyEvent) -> None:
+def test_a_sound_event_passes(event: AnyMarketEvent) -> None:
     """With and without a clock and a list of symbols."""
     assert check(event) is None
     assert check(event, NOW, {"BTCUSDT"}) is None
@@ -95,7 +95,7 @@ def test_everything_that_was_recorded_passes(file: str, shared_data: Path) -> No
         (replace(GAP, end=NOW - 6), "is no span"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_reason(event: AnyEvent, reason: str) -> None:
+def test_what_makes_no_sense_is_refused_with_the_reason(event: AnyMarketEvent, reason: str) -> None:
     """One fault each."""
     assert reason in (check(event, NOW, {"BTCUSDT"}) or "passed")
 
@@ -110,7 +110,7 @@ NUMBERS += ["last", "mark", "index", "bid", "bid_size", "ask", "ask_size", "volu
 
 
 @given(event=st.sampled_from(SOUND), value=st.sampled_from([nan, inf, -inf, -1.0, 1e300]), data=st.data())
-def test_no_number_of_any_event_may_be_wild(event: AnyEvent, value: float, data: Any) -> None:
+def test_no_number_of_any_event_may_be_wild(event: AnyMarketEvent, value: float, data: Any) -> None:
     """Every float field and every level: NaN, infinite, far out of bounds, or negative where a price or size stands."""
     if isinstance(event, BookSnapshot | BookDelta):
         level = data.draw(st.sampled_from([(value, 1.0), (5.0, value)]))

@@ -14,7 +14,7 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
-from schemas.market import AnyEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Tick, Ticker, Trade
+from schemas.market import AnyMarketEvent, BookDelta, BookSnapshot, Funding, Gap, Kline, Tick, Ticker, Trade
 from tests.flows.brute_book import BOOK, Book, book_features
 from tests.flows.told import Told
 from tests.operators.oracle_candles import candle_features
@@ -145,7 +145,7 @@ def covers(paid: list[tuple[int, float]], n: int, t: int) -> bool:
     return len(paid) >= n and paid[-n][0] > t - n * 8 * HOUR - 10 * MINUTE
 
 
-def live(event: AnyEvent) -> bool:
+def live(event: AnyMarketEvent) -> bool:
     """Whether the event shows that the symbol is alive: neither history nor our own keyframe."""
     return not (getattr(event, "backfilled", False) or getattr(event, "keyframe", False))
 

@@ -9,7 +9,7 @@ from operators.features.featureset import FeatureSet
 from operators.registry import parse_registry
 from schemas.codec import decode_dead_letter, decode_event, decode_quality, decode_vector
 from schemas.dead import DeadLetter
-from schemas.market import AnyEvent
+from schemas.market import AnyMarketEvent
 from schemas.output import Output
 from schemas.quality import QualityRecord
 from schemas.vector import FeatureVector
@@ -23,7 +23,7 @@ class Made:
     """The events of every shard, what a bare engine makes of them, and what the collector refused."""
 
     def __init__(self, log: Log, shards: int) -> None:
-        self.events: list[list[AnyEvent]] = []
+        self.events: list[list[AnyMarketEvent]] = []
         self.outputs: list[Output] = []
         self.refused: list[DeadLetter] = []
         for shard in range(shards):

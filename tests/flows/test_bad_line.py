@@ -20,7 +20,7 @@ from dataflows.collect import collect
 from dataflows.features import engine
 from operators.keyframe import Keyframes
 from schemas.codec import decode_command, encode
-from schemas.market import AnyEvent, Tick, Trade
+from schemas.market import AnyMarketEvent, Tick, Trade
 from schemas.origin import Origin
 from schemas.output import Output
 from schemas.topics import shard_of
@@ -68,7 +68,7 @@ class Beside:
         self.outputs: list[list[Output]] = [[] for _ in range(SHARDS)]
         self.asking: set[asyncio.Task[None]] = set()
 
-    def enrich(self, event: AnyEvent) -> list[AnyEvent]:
+    def enrich(self, event: AnyMarketEvent) -> list[AnyMarketEvent]:
         """Keyframes; on the way everything goes through the engine of its shard, and the line gets well in time."""
         if event.recv > self.bad_until:
             self.feed.faults.rates = FaultRates()
@@ -78,7 +78,7 @@ class Beside:
                 self._feed(shard, made)
         return events
 
-    def _feed(self, shard: int, event: AnyEvent) -> None:
+    def _feed(self, shard: int, event: AnyMarketEvent) -> None:
         outputs = self.engines[shard].feed([(self.engines[shard].fed, encode(event))])
         self.outputs[shard] += outputs
         for output in outputs:

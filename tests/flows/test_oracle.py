@@ -16,7 +16,7 @@ from dataflows.collect import collect
 from operators.features.catalogue import FEATURES as CATALOGUE
 from operators.keyframe import Keyframes
 from schemas.codec import encode
-from schemas.market import AnyEvent, Funding, Kline, Tick, Ticker
+from schemas.market import AnyMarketEvent, Funding, Kline, Tick, Ticker
 from schemas.topics import shard_of
 from tests.flows.brute_force import MINUTE, SECOND, Symbol, Value
 from tests.flows.made import FEATURES, Made
@@ -92,13 +92,13 @@ def imported(shared_data: Path, tmp_path_factory) -> Session:
     return Session("imported", log)
 
 
-def candles(file: Path, symbol: str, first: int, before: int, live: int) -> list[AnyEvent]:
+def candles(file: Path, symbol: str, first: int, before: int, live: int) -> list[AnyMarketEvent]:
     """Closed candles from row ``first`` on: ``before`` as history, then ``live`` ones, some late, with a ticker between
     them and for three minutes after the last."""
     frame = pd.read_csv(file).iloc[first : first + before + live]
     starts = frame["ts_ms" if "ts_ms" in frame else "open_time"] * 1_000
     prices = frame[["open", "high", "low", "close", "volume"]].astype(float)
-    events: list[AnyEvent] = [Tick(int(starts.iloc[0]) + MINUTE)]
+    events: list[AnyMarketEvent] = [Tick(int(starts.iloc[0]) + MINUTE)]
     for number, start, row in zip(count(), starts, prices.itertuples(index=False), strict=False):
         end, history = int(start) + MINUTE, number < before
         known = end if history or number % 7 else end + 20 * SECOND
@@ -109,9 +109,9 @@ def candles(file: Path, symbol: str, first: int, before: int, live: int) -> list
     return [*events, *after, Tick(end + 5 * MINUTE)]
 
 
-def settlements(file: Path, symbol: str, missing: int) -> list[AnyEvent]:
+def settlements(file: Path, symbol: str, missing: int) -> list[AnyMarketEvent]:
     """Twelve settlements, one of which was not reported; the market is silent between them."""
-    events: list[AnyEvent] = []
+    events: list[AnyMarketEvent] = []
     for number, row in enumerate(pd.read_csv(file, nrows=12).itertuples()):
         at = row.ts_ms * 1_000
         reported = [] if number == missing else [Funding(symbol, at, at, row.funding_rate, settled=True)]
@@ -119,7 +119,7 @@ def settlements(file: Path, symbol: str, missing: int) -> list[AnyEvent]:
     return events
 
 
-def append(log: SqliteLog, events: list[AnyEvent]) -> None:
+def append(log: SqliteLog, events: list[AnyMarketEvent]) -> None:
     """Put events, in the order of their times, on the shards of their symbols; ticks on every shard."""
     log.create("events", SHARDS)
     log.create("dead-letters", SHARDS)

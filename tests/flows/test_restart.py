@@ -17,7 +17,7 @@ from connectors.log.sqlite import SqliteLog
 from connectors.replay import RecordedFeed
 from dataflows.collect import collect
 from operators.keyframe import Keyframes
-from schemas.market import AnyEvent, BookSnapshot, Gap, MarketEvent, Tick
+from schemas.market import AnyMarketEvent, BookSnapshot, Gap, MarketEvent, Tick
 from schemas.topics import shard_of
 from tests.connectors.scripted_feed import ScriptedFeed
 from tests.flows.made import Made
@@ -81,7 +81,7 @@ class Restarted(NamedTuple):
     at: int
     """When the second session began: live by the wall clock, otherwise with its first frame."""
 
-    def events(self, symbol: str, session: int) -> list[AnyEvent]:
+    def events(self, symbol: str, session: int) -> list[AnyMarketEvent]:
         """What the collector recorded of a symbol."""
         shard = shard_of(symbol, SHARDS)
         part = slice(None, self.ends[shard]) if session == 1 else slice(self.ends[shard], None)
@@ -104,11 +104,11 @@ def restarted(request, tmp_path_factory) -> Restarted:
         alone.close()
 
 
-def last_heard(events: list[AnyEvent]) -> int:
+def last_heard(events: list[AnyMarketEvent]) -> int:
     return max(event.recv for event in events if is_live(event))
 
 
-def is_live(event: AnyEvent) -> bool:
+def is_live(event: AnyMarketEvent) -> bool:
     told = isinstance(event, MarketEvent) and not isinstance(event, Gap)
     return told and not getattr(event, "backfilled", False) and not getattr(event, "keyframe", False)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.market import AnyEvent
+from schemas.market import AnyMarketEvent
 
 
 class Told(NamedTuple):
@@ -11,10 +11,10 @@ class Told(NamedTuple):
 
     offset: int
     clock: int
-    event: AnyEvent
+    event: AnyMarketEvent
 
 
-def told(events: Iterable[tuple[int, AnyEvent]]) -> list[Told]:
+def told(events: Iterable[tuple[int, AnyMarketEvent]]) -> list[Told]:
     """The events of a shard, each with the clock at which it counts."""
     clock, found = 0, []
     for offset, event in events:

@@ -1,6 +1,7 @@
 """The exported schemas say what the code does: real records fit them, and what does not fit is refused by both."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -28,10 +29,14 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     arguments = get_args(kind)
     if name == "Literal":
         return st.sampled_from(arguments)
+    if name == "Annotated" and kind_is_collection(arguments[0]):
+        return values(arguments[0])
     if name == "Annotated":
         return bounded(*arguments)
     if name == "list":
         return st.lists(values(arguments[0]), max_size=3)
+    if name == "tuple" and arguments[-1] is Ellipsis:
+        return st.lists(values(arguments[0]), min_size=1, max_size=3, unique=True).map(tuple)
     if name == "tuple":
         return st.tuples(*(values(of) for of in arguments))
     if name == "dict":
@@ -39,24 +44,40 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     if arguments:
         return st.one_of(*(values(of) for of in arguments))
     numbers = {int: st.integers(0, 2**53), float: st.floats(allow_nan=False, allow_infinity=False)}
-    return {**numbers, str: st.text(), bytes: st.binary(), bool: st.booleans(), type(None): st.none()}[kind]
+    others = {bool: st.booleans(), type(None): st.none(), Any: st.integers(0, 9)}
+    return {**numbers, **others, str: st.text(), bytes: st.binary()}[kind]
+
+
+def kind_is_collection(kind: Any) -> bool:
+    return get_origin(kind) is tuple
 
 
 def bounded(kind: type, bounds: msgspec.Meta) -> st.SearchStrategy[Any]:
     """Values of a type with bounds; JSON Schema counts whole numbers up to 2**53."""
+    if kind is str and bounds.pattern:
+        return st.from_regex(bounds.pattern.replace("$", r"\Z"))
     if kind is str:
         return st.text(max_size=bounds.max_length)
     least = bounds.ge if bounds.gt is None else bounds.gt
+    most = bounds.le if bounds.lt is None else bounds.lt
     if kind is int:
-        return st.integers(least + (bounds.gt is not None), min(2**53, bounds.le or bounds.lt - 1))
-    return st.floats(least, bounds.lt, exclude_min=bounds.gt is not None, exclude_max=True)
+        return st.integers(least + (bounds.gt is not None), min(2**53, most - (bounds.lt is not None)))
+    return st.floats(least, most, exclude_min=bounds.gt is not None, exclude_max=bounds.lt is not None)
 
 
 def structs(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     fields = msgspec.structs.fields(kind)
     required = {field.name: values(field.type) for field in fields if field.required}
     optional = {field.name: values(field.type) for field in fields if not field.required}
-    return st.fixed_dictionaries(required, optional=optional).map(lambda given: kind(**given))
+    return st.fixed_dictionaries(required, optional=optional).map(partial(made, kind)).filter(bool)
+
+
+def made(kind: type[msgspec.Struct], given: dict[str, Any]) -> msgspec.Struct | None:
+    """The record, or None where the fields contradict each other."""
+    try:
+        return kind(**given)
+    except ValueError:
+        return None
 
 
 def records(topic: Topic) -> st.SearchStrategy[Any]:

@@ -1,0 +1,1 @@
+"""What trading decisions rest on: prices, the account, the strategies in force."""

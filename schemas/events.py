@@ -1,0 +1,10 @@
+"""Every type of record on the ``events`` topic."""
+
+from schemas.account import AccountConfigured, BalanceEvent, OrderEvent, PositionEvent
+from schemas.market import AnyMarketEvent
+from schemas.strategy import ModelActivated, StrategyConfigured
+
+Control = AccountConfigured | StrategyConfigured | ModelActivated
+"""What concerns every symbol, and so stands in every shard."""
+AnyEvent = AnyMarketEvent | OrderEvent | PositionEvent | BalanceEvent | Control
+"""Readers treat an unknown type as a dead letter."""
