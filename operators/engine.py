@@ -68,44 +68,86 @@ class Stage(Protocol):
         ...
 
 
+class Beginning(msgspec.Struct, frozen=True, array_like=True):
+    """How an engine begins in the middle of a log, where the stages that remember without bound cannot know the past.
+
+    Up to and including offset ``asleep`` only the first ``awake`` stages are fed: they forget, so what they know then
+    is right. There the others take over ``state`` (None: they begin with nothing), and ``events`` are fed, as if they
+    had stood on the log right behind that offset. Outputs of offsets before ``quiet`` are not wanted.
+    """
+
+    asleep: int = -1
+    state: bytes | None = None
+    events: tuple[bytes, ...] = ()
+    quiet: int = 0
+
+
+def pack(stages: Sequence[Stage]) -> bytes:
+    """The state of stages as immutable bytes."""
+    return msgspec.msgpack.encode([[stage.layout, stage.snapshot()] for stage in stages])
+
+
+def unpack(stages: Sequence[Stage], state: bytes) -> None:
+    """Have stages take over what ``pack`` made of them.
+
+    Raises:
+        ValueError: when it was made by stages of another layout.
+    """
+    parts = msgspec.msgpack.decode(state)
+    if [layout for layout, _ in parts] != [stage.layout for stage in stages]:
+        raise ValueError("the snapshot has another layout: discard the recovery directory and rebuild from the log")
+    for stage, (_, data) in zip(stages, parts, strict=True):
+        stage.restore(data)
+
+
 class Engine:
     """Feeds one shard through a chain of stages.
 
     The bytes of the outputs depend on the messages and their offsets alone: not on how ``feed`` was called, nor on
     snapshots and restores in between. A message that cannot be read, or that a stage refuses, becomes a dead letter and
     changes no state.
+
+    Args:
+        shard: its number.
+        build: makes the stages.
+        beginning: where the engine does not begin with the first message of the log.
+        awake: how many of the stages, from the first on, forget by themselves.
     """
 
-    def __init__(self, shard: int, build: Callable[[Cursor], Sequence[Stage]]) -> None:
+    def __init__(
+        self,
+        shard: int,
+        build: Callable[[Cursor], Sequence[Stage]],
+        beginning: Beginning | None = None,
+        awake: int = 1,
+    ) -> None:
         self.cursor = Cursor(shard)
         self.stages = list(build(self.cursor))
+        self.beginning = beginning
+        self.awake = awake
         self.fed = 0
 
     def feed(self, messages: Iterable[Raw]) -> list[Output]:
         """Process messages in offset order."""
-        outputs: list[Output] = []
-        begin = self.cursor.at
-        several = len(self.stages) > 1
-        count = 0
-        for offset, value in messages:
-            begin(offset)
-            count += 1
-            try:
-                event = decode_event(value or b"")
-                records = self._through(event)
-            except REFUSALS as error:
-                event, records = None, [self._dead_letter(value or b"", str(error))]
-            derived = [record for record in records if record is not event and type(record) in TOPIC_OF]
-            if several:
-                # Each stage answers the records of the one before, so what they make comes out interleaved.
-                derived.sort(key=ORIGIN)
-            outputs += map(output, derived)
-        self.fed += count
-        return outputs
+        begin = self.beginning
+        if begin is None:
+            return self._feed(messages, self.stages)
+        messages = list(messages)
+        asleep = [message for message in messages if message[0] <= begin.asleep]
+        self._feed(asleep, self.stages[: self.awake])
+        if len(asleep) == len(messages):
+            return []
+        if begin.state is not None or begin.events or begin.asleep >= 0:
+            self._wake(begin)
+            begin = self.beginning = Beginning(quiet=begin.quiet)
+        outputs = self._feed(messages[len(asleep) :], self.stages)
+        if messages[-1][0] >= begin.quiet:
+            self.beginning = None
+        return [output for output in outputs if output.origin.offset >= begin.quiet]
 
     def snapshot(self) -> bytes:
         """The state of all stages as immutable bytes."""
-        return msgspec.msgpack.encode([[stage.layout, stage.snapshot()] for stage in self.stages])
+        return msgspec.msgpack.encode([self.beginning, pack(self.stages)])
 
     def restore(self, state: bytes) -> None:
         """Take over a snapshot.
@@ -113,15 +155,40 @@ class Engine:
         Raises:
             ValueError: when it was made by stages of another layout.
         """
-        parts = msgspec.msgpack.decode(state)
-        if [layout for layout, _ in parts] != [stage.layout for stage in self.stages]:
-            raise ValueError("the snapshot has another layout: discard the recovery directory and rebuild from the log")
-        for stage, (_, data) in zip(self.stages, parts, strict=True):
-            stage.restore(data)
+        beginning, stages = msgspec.msgpack.decode(state, type=tuple[Beginning | None, bytes])
+        unpack(self.stages, stages)
+        self.beginning = beginning
 
-    def _through(self, event: Any) -> list[Any]:
+    def _wake(self, begin: Beginning) -> None:
+        if begin.state is not None:
+            unpack(self.stages[1:], begin.state)
+        self._feed([(begin.asleep, event) for event in begin.events], self.stages)
+
+    def _feed(self, messages: Iterable[Raw], stages: Sequence[Stage]) -> list[Output]:
+        outputs: list[Output] = []
+        begin = self.cursor.at
+        several = len(stages) > 1
+        count = 0
+        for offset, value in messages:
+            begin(offset)
+            count += 1
+            try:
+                event = decode_event(value or b"")
+                records = self._through(event, stages)
+            except REFUSALS as error:
+                event, records = None, [self._dead_letter(value or b"", str(error))]
+            derived = [record for record in records if record is not event and type(record) in TOPIC_OF]
+            if several and len(derived) > 1:
+                # Each stage answers the records of the one before, so what they make comes out interleaved.
+                derived.sort(key=ORIGIN)
+            outputs += map(output, derived)
+        self.fed += count
+        return outputs
+
+    @staticmethod
+    def _through(event: Any, stages: Sequence[Stage]) -> list[Any]:
         records = [event]
-        for stage in self.stages:
+        for stage in stages:
             out: list[Any] = []
             for record in records:
                 stage.feed(record, out)

@@ -1,9 +1,14 @@
 """Appending to Kafka so that what is written is always a prefix of what was sent.
 
-The idempotent producer numbers its batches, and the broker takes them in that order only. What is left are the cases in
-which the client itself drops a batch and goes on with the next: a message that timed out (so here messages never time
-out; whoever waits gives up instead, and then the whole producer is given up), and a batch that the broker refuses for
-good (``enable.gapless.guarantee`` stops the producer there). A producer that failed is never used again.
+The idempotent producer numbers its batches, and the broker takes them in that order, each once. It remembers a producer
+by the timestamps of its records: one that starts again forgets those that are older than its
+``producer.id.expiration.ms`` (a day), and may take the batch that was on its way twice (seen with Apache Kafka 4.1 on
+recordings; never with live data).
+
+What is left are the cases in which the client itself drops a batch and goes on with the next: a message that timed out
+(so here messages never time out; whoever waits gives up instead, and then the whole producer is given up), and a batch
+that the broker refuses for good (``enable.gapless.guarantee`` stops the producer there). A producer that failed is
+never used again.
 """
 
 import threading

@@ -12,6 +12,8 @@ from tests.installation import Installation
 
 GROWING = "collect", "--source", "demo", "--seconds", "3600", "--speed", "10"
 """The demo exchange, ten times as fast as it happened, until it is told to end."""
+LIVE = "collect", "--source", "demo"
+"""The demo exchange as it happens, until it is told to end."""
 ENOUGH = 120
 """Vectors after which a collector is told to end."""
 
