@@ -15,7 +15,8 @@ from connectors.feeds import Feed
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
 from connectors.log.prefixed import PrefixedLog
-from dataflows.job import FeaturesJob
+from dataflows import features as recipe
+from dataflows.job import Job
 from operators.registry import Registry, parse_registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +62,7 @@ def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: 
     for session, feed in feeds.items():
         with opened(bootstrap, folder, f"{session.replace(' ', '-').replace(',', '')}.") as log:
             sessions.fill(log, feed)
-            job = FeaturesJob(log, sessions.SHARDS, registry)
+            job = Job(recipe, log, sessions.SHARDS, registry)
             market = sessions.market_seconds(log)
             found = throughput.measure(name, session, job, market, 1 if short else 3, bootstrap)
         print(

@@ -15,7 +15,7 @@ from connectors.log import Log
 from connectors.sink import LogSink
 from connectors.source import LogSource, stop_at_end
 from dataflows import features as recipe
-from dataflows.job import BATCH, FeaturesJob
+from dataflows.job import BATCH, Job
 from dataflows.run import run, tune_gc
 
 NUMBERS = count()
@@ -37,7 +37,7 @@ class Throughput:
     market_per_second: float
 
 
-def measure(name: str, session: str, job: FeaturesJob, market: float, rounds: int, kafka: str | None) -> Throughput:
+def measure(name: str, session: str, job: Job, market: float, rounds: int, kafka: str | None) -> Throughput:
     """Take turns, so that whatever else the machine does falls on all three."""
     total = sum(stop_at_end(job.log, "events", job.shards).values())
     topic = getattr(job.log, "prefix", "") + "events"
@@ -96,7 +96,7 @@ def bare_consumer(bootstrap: str, topic: str, shards: int, total: int) -> int:
     return messages
 
 
-def plain_loop(job: FeaturesJob) -> int:
+def plain_loop(job: Job) -> int:
     """Read, decode with msgspec and feed the same operators, without Bytewax and without writing anything."""
     tune_gc()
     messages = 0
@@ -111,7 +111,7 @@ def plain_loop(job: FeaturesJob) -> int:
     return messages
 
 
-def replay(job: FeaturesJob) -> int:
+def replay(job: Job) -> int:
     """The whole flow as it runs live, with state and exactly-once output, up to the end; returns the vectors."""
     prefix = f"bench{next(NUMBERS)}."
     for topic in recipe.WRITES:

@@ -16,7 +16,7 @@ import typer
 from cli.alone import alone
 from cli.cluster import run_cluster
 from cli.context import Context, Exit, UserError, clear_errors
-from cli.flows import Flow
+from cli.flows import Flow, recipe_of
 from cli.processes import end_leftovers
 from cli.topics import create_topics, keep_house
 from connectors.fatal import told
@@ -24,10 +24,9 @@ from connectors.log import Log
 from connectors.measures import Measures
 from connectors.postgres.lease import Lease
 from connectors.sink import Counters
-from dataflows import features as recipe
 from dataflows import recovery
 from dataflows.digest import digest as digest_of
-from dataflows.job import BATCH, FeaturesJob
+from dataflows.job import BATCH, Job
 from dataflows.positions import Place, parse_place
 
 WAIT_FOR_LEASE = 10.0
@@ -42,7 +41,7 @@ BatchSize = Annotated[int, typer.Option(min=1, help="The most messages a poll ta
 
 
 def run(
-    flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.features,
+    flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.trading,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many processes share the shards.")] = 1,
     prefix: Annotated[str, typer.Option(help="Write to topics named prefix + topic: a shadow run.")] = "",
     until_end: Annotated[bool, typer.Option("--until-end", help="Stop where the log ends now.")] = False,
@@ -71,7 +70,7 @@ def run(
                 recovery.discard(directory)
         log = context.open_log()
         create_topics(log, context.settings, prefix)
-        job = FeaturesJob(log, context.settings.shards, context.registry(), batch)
+        job = Job(recipe_of(flow), log, context.settings.shards, context.registry(), batch)
         job.prepare(directory, log_name(context))
         if process is None and processes > 1:
             url = context.database_url()
@@ -103,7 +102,7 @@ def run(
             )
 
 
-def member(job: FeaturesJob, directory: Path, accept_loss: bool) -> AbstractContextManager[None]:
+def member(job: Job, directory: Path, accept_loss: bool) -> AbstractContextManager[None]:
     """Ends a process of a cluster at its first error, with a message and an exit code that the cluster understands.
 
     State that cannot be used is condemned: the cluster starts again and rebuilds it.
@@ -141,7 +140,7 @@ def sole(context: Context, directory: Path) -> Iterator[None]:
 
 
 def replay(
-    flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.features,
+    flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.trading,
     first: From = "beginning",
     last: To = "end",
     prefix: Annotated[str, typer.Option(help="Outputs go to topics named prefix + topic.")] = "replay.",
@@ -152,20 +151,20 @@ def replay(
     begin = time.perf_counter()
     with Context() as context:
         log = context.open_log()
-        job = FeaturesJob(log, shards_of(log, context.settings.shards), context.registry(), batch)
+        job = Job(recipe_of(flow), log, shards_of(log, context.settings.shards), context.registry(), batch)
         counters = job.replay(_place(first), _place(last), prefix)
     seconds = time.perf_counter() - begin
-    topics = {prefix + topic: counters.written.get(prefix + topic, 0) for topic in recipe.WRITES}
+    topics = {prefix + topic: counters.written.get(prefix + topic, 0) for topic in job.recipe.WRITES}
     if as_json:
         typer.echo(json.dumps({"topics": topics, "seconds": seconds}))
         return
     for topic, count in topics.items():
         typer.echo(f"{topic}: {count} records")
-    typer.echo(f"replayed in {seconds:.1f} s; read them with: lockstep log tail {prefix}features")
+    typer.echo(f"replayed in {seconds:.1f} s; read them with: lockstep log tail {prefix}{job.recipe.WRITES[-1]}")
 
 
 def parity(
-    flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.features,
+    flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.trading,
     first: From = "beginning",
     last: To = "end",
     as_json: AsJson = False,
@@ -173,7 +172,7 @@ def parity(
     """Replay a range through today's code and compare it with what was published. Exit 1 on any difference."""
     with Context() as context:
         log = context.open_log()
-        job = FeaturesJob(log, shards_of(log, context.settings.shards), context.registry())
+        job = Job(recipe_of(flow), log, shards_of(log, context.settings.shards), context.registry())
         result = job.parity(_place(first), _place(last))
     if as_json:
         rows = {

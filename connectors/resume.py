@@ -17,6 +17,7 @@ from schemas.market import (
     Funding,
     Gap,
     Kline,
+    MarketEvent,
     Tick,
     Ticker,
     Trade,
@@ -60,7 +61,9 @@ def read_tail(log: Log, shard: int) -> Tail:
         while reader.position < end:
             for _, value in reader.poll_raw(end - reader.position):
                 event = _look(value)
-                if event is None or (clock and event.recv > clock + AHEAD and not isinstance(event, Tick)):
+                if not isinstance(event, MarketEvent | Tick) or (
+                    clock and event.recv > clock + AHEAD and not isinstance(event, Tick)
+                ):
                     continue
                 clock = max(clock, event.recv)
                 if not isinstance(event, Tick) and (channel := _CHANNEL_OF.get(type(event))):

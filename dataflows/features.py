@@ -7,13 +7,15 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
+from dataflows.recipe import Begin, at_once
 from dataflows.shards import ShardLogic
 from operators.engine import Cursor, Engine
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 
+NAME = "features"
 WRITES = ("quality", "commands", "dead-letters", "features")
-"""The topics of the flow in the order in which a sink writes them, the principal one last."""
+COMPARED = ("features", "quality")
 
 
 def engine(features: FeatureSet, shard: int) -> Engine:
@@ -25,10 +27,10 @@ def engine(features: FeatureSet, shard: int) -> Engine:
     return Engine(shard, stages)
 
 
-def build(source: Source, sink: Sink, features: FeatureSet) -> Dataflow:
+def build(source: Source, sink: Sink, features: FeatureSet, begin: Begin = at_once) -> Dataflow:
     """events -> quality, commands, dead-letters, features. Live, replay and parity differ in source and sink alone."""
-    logic = partial(ShardLogic, partial(engine, features))
-    flow = Dataflow("features")
+    logic = partial(ShardLogic, partial(engine, features), begin)
+    flow = Dataflow(NAME)
     events = op.input("events", flow, source)  # (shard, (number, [(offset, value)]))
     outputs = op.stateful_batch("market", events, logic)  # (shard, Output), in origin order
     op.output("topics", outputs, sink)
@@ -38,3 +40,8 @@ def build(source: Source, sink: Sink, features: FeatureSet) -> Dataflow:
 def lookback(features: FeatureSet) -> int:
     """How far back, in microseconds, a replay must begin to find the same values."""
     return MarketStage(features, Cursor(0)).lookback
+
+
+def layouts(features: FeatureSet) -> tuple[str, str]:
+    """It needs no checkpoints: everything it keeps is found again by looking back."""
+    return f"MarketStage/{MarketStage.layout}", ""

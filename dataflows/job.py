@@ -1,6 +1,7 @@
 """One flow on one log: where it starts, what it runs on, how it is replayed and compared."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -10,45 +11,46 @@ from bytewax.testing import run_main
 from connectors.log import Log
 from connectors.sink import Counters, LogSink, Take, Unleased
 from connectors.source import LogSource, ResumeTrimmed, stop_at_end
-from dataflows import features as recipe
 from dataflows import recovery
+from dataflows.checkpoints import TOPIC
 from dataflows.parity import CompareSink, Parity
 from dataflows.positions import Place
-from dataflows.rebuild import PastLost, lookback_offset, rebuild_offset, time_at
+from dataflows.rebuild import Memory, PastLost, Start, begin_at, resume
+from dataflows.recipe import Recipe
 from dataflows.recovery import StateUnusable
 from dataflows.run import EPOCH, own_errors, run, tune_gc
 from operators.features.featureset import FeatureSet
-from operators.market import MarketStage
 from operators.registry import Registry
 
 BATCH = 2_000
-STATE = 2
+STATE = 3
 """Raised whenever the form of what the source or ``ShardLogic`` keeps changes, so that no older one is restored."""
 
 
-class FeaturesJob:
-    """The ``features`` flow over the ``events`` of one log.
+class Job:
+    """A flow over the ``events`` of one log.
 
     Args:
+        recipe: the flow.
         log: where the topics are.
         shards: how many shards each has.
         registry: the features to compute.
         batch: the most messages a poll takes; it changes speed and memory, never results.
     """
 
-    name = "features"
-
-    def __init__(self, log: Log, shards: int, registry: Registry, batch: int = BATCH) -> None:
+    def __init__(self, recipe: Recipe, log: Log, shards: int, registry: Registry, batch: int = BATCH) -> None:
+        self.recipe = recipe
         self.log = log
         self.shards = shards
         self.registry = registry
         self.features = FeatureSet.compile(registry)
         self.batch = batch
         self.lookback = recipe.lookback(self.features)
+        self.layout, self.remembered = recipe.layouts(self.features)
 
     def signature(self, log_name: str) -> str:
         """What a recovery directory must have been made for: state layout, registry, log."""
-        described = [str(STATE), str(MarketStage.layout), str(self.shards), log_name, self.registry.version]
+        described = [str(STATE), self.layout, str(self.shards), log_name, self.registry.version]
         for entry in self.registry.entries:
             params = sorted(entry.feature.params.items())
             described.append(f"{entry.name} {entry.feature.formula.name} {params} {entry.normalise}")
@@ -79,9 +81,11 @@ class FeaturesJob:
 
         def follow() -> None:
             stop = stop_at_end(self.log, "events", self.shards) if until_end else None
-            source = LogSource(self.log, "events", self.shards, self._start(prefix, accept_loss), stop, self.batch)
-            sink = LogSink(self.log, recipe.WRITES, self.shards, take, counters, prefix)
-            run(recipe.build(source, sink, self.features), recovery=directory, process=process, addresses=addresses)
+            start = self._start(prefix, accept_loss)
+            source = LogSource(self.log, "events", self.shards, lambda shard: start(shard).offset, stop, self.batch)
+            sink = LogSink(self.log, self.recipe.WRITES, self.shards, take, counters, prefix)
+            flow = self.recipe.build(source, sink, self.features, lambda shard: start(shard).beginning)
+            run(flow, recovery=directory, process=process, addresses=addresses)
 
         try:
             follow()
@@ -96,43 +100,48 @@ class FeaturesJob:
         """Whether a flow that ended with ``error`` can go on by giving its recovery state up."""
         return isinstance(error, StateUnusable) or (accept_loss and isinstance(error, ResumeTrimmed))
 
-    def _start(self, prefix: str, accept_loss: bool) -> Callable[[int], int]:
-        """Where a shard begins when there is no recovery state."""
+    def _start(self, prefix: str, accept_loss: bool) -> Callable[[int], Start]:
+        """Where a shard begins when there is no recovery state; asked by its source and by its engine."""
 
-        def start(shard: int) -> int:
+        @cache
+        def start(shard: int) -> Start:
             try:
-                return rebuild_offset(self.log, prefix + recipe.WRITES[-1], shard, self.lookback)
+                return resume(self.log, prefix + self.recipe.WRITES[-1], shard, self._memory(prefix))
             except PastLost as error:
                 if not accept_loss:
                     raise
                 structlog.get_logger().warning("flow.loss_accepted", loss=str(error))
-                return self.log.start("events", shard)
+                return Start(self.log.start("events", shard))
 
         return start
+
+    def _memory(self, prefix: str) -> Memory:
+        return Memory(self.lookback, self.remembered, prefix + TOPIC)
 
     def replay(self, first: Place, last: Place, prefix: str) -> Counters:
         """Feed a range through the flow again, into topics named ``prefix`` + topic.
 
-        The engine starts cold at ``first``: values whose look-back reaches further are ``null``.
+        The market stage starts cold at ``first``: values whose look-back reaches further are ``null``. So do the
+        others, unless they begin at the first event of the log.
         """
         ranges = self.ranges(first, last)
-        source = self._source({shard: offsets[0] for shard, offsets in ranges.items()}, ranges)
+        starts = {shard: Start(offsets[0]) for shard, offsets in ranges.items()}
         counters = Counters()
-        for topic in recipe.WRITES:
+        for topic in self.recipe.WRITES:
             self.log.create(prefix + topic, self.shards)
-        sink = LogSink(self.log, recipe.WRITES, self.shards, counters=counters, prefix=prefix)
-        self._run(source, sink)
+        sink = LogSink(self.log, self.recipe.WRITES, self.shards, counters=counters, prefix=prefix)
+        self._run(starts, ranges, sink)
         return counters
 
-    def parity(self, first: Place, last: Place, topics: tuple[str, ...] = ("features", "quality")) -> Parity:
+    def parity(self, first: Place, last: Place) -> Parity:
         """Compare what was published for the events of a range with what today's code makes of them.
 
-        The engine is warmed up over one look-back before the range.
+        The engine is warmed up before the range: by one look-back, and from a checkpoint where the flow makes any.
         """
         ranges = self.ranges(first, last)
         starts = {shard: self._warm_start(shard, offsets) for shard, offsets in ranges.items()}
         parity = Parity()
-        self._run(self._source(starts, ranges), CompareSink(self.log, topics, ranges, parity))
+        self._run(starts, ranges, CompareSink(self.log, self.recipe.COMPARED, ranges, parity))
         return parity
 
     def ranges(self, first: Place, last: Place) -> dict[int, tuple[int, int]]:
@@ -145,20 +154,21 @@ class FeaturesJob:
             ranges[shard] = (begin, max(begin, end))
         return ranges
 
-    def _warm_start(self, shard: int, offsets: tuple[int, int]) -> int:
+    def _warm_start(self, shard: int, offsets: tuple[int, int]) -> Start:
         first, last = offsets
         if first >= last:
-            return first
-        return lookback_offset(self.log, shard, time_at(self.log, shard, first) - self.lookback)
+            return Start(first)
+        return begin_at(self.log, shard, first, self._memory(""))
 
-    def _source(self, starts: Mapping[int, int], ranges: Mapping[int, tuple[int, int]]) -> LogSource:
+    def _run(
+        self, starts: Mapping[int, Start], ranges: Mapping[int, tuple[int, int]], sink: LogSink | CompareSink
+    ) -> None:
         stop = {shard: offsets[1] for shard, offsets in ranges.items()}
-        return LogSource(self.log, "events", self.shards, starts.__getitem__, stop, self.batch)
-
-    def _run(self, source: LogSource, sink: LogSink | CompareSink) -> None:
+        source = LogSource(self.log, "events", self.shards, lambda shard: starts[shard].offset, stop, self.batch)
         tune_gc()
         with own_errors():
-            run_main(recipe.build(source, sink, self.features), epoch_interval=EPOCH)
+            flow = self.recipe.build(source, sink, self.features, lambda shard: starts[shard].beginning)
+            run_main(flow, epoch_interval=EPOCH)
 
     def prepare(self, directory: Path, log_name: str) -> None:
         """Make the recovery directory ready, discarding state that does not fit."""

@@ -7,7 +7,7 @@ from bytewax.operators import StatefulBatchLogic
 from connectors.fatal import fatal
 from connectors.source import Chunk
 from dataflows.recovery import StateUnusable
-from operators.engine import Engine
+from operators.engine import Beginning, Engine
 from schemas.output import Output
 
 State = tuple[int, int, bytes]
@@ -23,8 +23,11 @@ class ShardLogic(StatefulBatchLogic[Chunk, Output, State]):
     """
 
     @fatal
-    def __init__(self, build: Callable[[int], Engine], state: State | None = None) -> None:
+    def __init__(
+        self, build: Callable[[int], Engine], begin: Callable[[int], Beginning | None], state: State | None = None
+    ) -> None:
         self.build = build
+        self.begin = begin
         self.engine: Engine | None = None
         self.last: int | None = None
         if state is not None:
@@ -46,6 +49,7 @@ class ShardLogic(StatefulBatchLogic[Chunk, Output, State]):
                 )
             if self.engine is None:
                 self.engine = self.build(shard)
+                self.engine.beginning = self.begin(shard)
             outputs += self.engine.feed(messages)
             self.last = messages[-1][0]
         return outputs, StatefulBatchLogic.RETAIN

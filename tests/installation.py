@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cli.flows import Flow
 from connectors.log import Log, open_log
 from connectors.log.prefixed import PrefixedLog
 
@@ -16,7 +17,12 @@ HANGS = 240
 
 
 class Installation:
-    """``home`` with its settings; the log is embedded, or on the broker at ``kafka`` under a prefix of its own."""
+    """``home`` with its settings; the log is embedded, or on the broker at ``kafka`` under a prefix of its own.
+
+    Verbs that take a flow get ``flow`` unless they name one.
+    """
+
+    flow = "features"
 
     def __init__(self, home: Path, database_url: str, kafka: str | None, shards: int = 2, registry: str = "full"):
         self.home = home
@@ -40,13 +46,18 @@ class Installation:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a verb in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *arguments],
+            [sys.executable, "-m", "cli.main", *self._with_flow(arguments)],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+
+    def _with_flow(self, arguments: tuple[str, ...]) -> list[str]:
+        verb, *rest = arguments
+        named = bool(rest) and rest[0] in set(Flow)
+        return [verb, *([self.flow] if verb in ("run", "replay", "parity") and not named else []), *rest]
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a verb to its end; returns what it printed."""

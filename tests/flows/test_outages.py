@@ -95,11 +95,12 @@ from pathlib import Path
 from cli.context import clear_errors
 from connectors.log.sqlite import SqliteLog
 from connectors.postgres.lease import Lease
-from dataflows.job import FeaturesJob
+from dataflows import features as recipe
+from dataflows.job import Job
 from tests.flows.made import FULL, parse_registry
 
 url, home = sys.argv[1], Path(sys.argv[2])
-job = FeaturesJob(SqliteLog(home / "session" / "log"), 2, parse_registry(FULL.read_text(), where="full.yaml"))
+job = Job(recipe, SqliteLog(home / "session" / "log"), 2, parse_registry(FULL.read_text(), where="full.yaml"))
 job.prepare(home / "recovery", "a test")
 with clear_errors():
     job.live(home / "recovery", take=Lease(url, "features/0", patience=0.5).shard, until_end=True)

@@ -19,6 +19,7 @@ from connectors.postgres.embedded import EmbeddedPostgres
 from connectors.source import Chunk
 from dataflows import features as recipe
 from dataflows.partitions import damage
+from dataflows.recipe import at_once
 from dataflows.recovery import StateUnusable
 from dataflows.shards import ShardLogic
 from operators.registry import Registry, parse_registry
@@ -242,6 +243,6 @@ def test_another_registry_goes_on_where_the_first_one_ended(story: Story):
 def test_an_engine_refuses_messages_that_do_not_follow_what_it_was_fed(fed: int | None, after: int):
     """State and source of different moments, whichever is ahead."""
     state = None if fed is None else (0, fed, recipe.engine(FEATURES, 0).snapshot())
-    logic = ShardLogic(partial(recipe.engine, FEATURES), state)
+    logic = ShardLogic(partial(recipe.engine, FEATURES), at_once, state)
     with pytest.raises(StateUnusable, match=f"events/0: .* after offset {after}, .* after offset {fed}"):
         logic.on_batch([Chunk(0, after, [(10, b"")])])

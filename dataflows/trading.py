@@ -1,0 +1,66 @@
+"""The ``trading`` flow: events in; feature vectors, decisions, signals and what the paper exchange does out."""
+
+from functools import partial
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+from operators.exits import ExitsStage
+from operators.paper import PaperBack, PaperFront
+
+from dataflows.recipe import Begin, at_once
+from dataflows.shards import ShardLogic
+from operators.checkpoint import CheckpointStage, layout
+from operators.decide import DecideStage
+from operators.engine import Cursor, Engine, Stage
+from operators.features.featureset import FeatureSet
+from operators.market import MarketStage
+from operators.trading.quotes import Quotes
+from operators.trading.stage import AccountStage
+
+NAME = "trading"
+WRITES = (
+    "quality", "commands", "dead-letters", "decisions", "signals", "account", "checkpoints", "features",
+)  # fmt: skip
+COMPARED = ("features", "quality", "decisions", "signals", "account", "checkpoints")
+AWAKE = 2
+"""The market stage forgets by itself, and quotes are of the last moment."""
+
+
+def stages(features: FeatureSet, cursor: Cursor) -> list[Stage]:
+    """Exits come before entries: what closes a position must not wait for what opens one."""
+    market = MarketStage(features, cursor)
+    quotes = Quotes(market)
+    front = PaperFront(cursor, quotes)
+    account = AccountStage(cursor, quotes)
+    exits = ExitsStage(cursor, quotes, account)
+    decide = DecideStage(cursor, quotes, account)
+    remembering = [quotes, front, account, exits, decide, PaperBack(front)]
+    return [market, *remembering, CheckpointStage(cursor, quotes, remembering)]
+
+
+def engine(features: FeatureSet, shard: int) -> Engine:
+    """The engine of one shard."""
+    return Engine(shard, partial(stages, features), awake=AWAKE)
+
+
+def build(source: Source, sink: Sink, features: FeatureSet, begin: Begin = at_once) -> Dataflow:
+    """events -> quality ... features. Live, replay, parity and backtest differ in source, sink and beginning alone."""
+    logic = partial(ShardLogic, partial(engine, features), begin)
+    flow = Dataflow(NAME)
+    events = op.input("events", flow, source)  # (shard, (number, [(offset, value)]))
+    outputs = op.stateful_batch("trade", events, logic)  # (shard, Output), in origin order
+    op.output("topics", outputs, sink)
+    return flow
+
+
+def lookback(features: FeatureSet) -> int:
+    """How far back, in microseconds, the market stage must be fed before the others may rest on it."""
+    return MarketStage(features, Cursor(0)).lookback
+
+
+def layouts(features: FeatureSet) -> tuple[str, str]:
+    """Of all stages, and of those that checkpoints hold."""
+    chain = stages(features, Cursor(0))
+    return layout(chain), layout(chain[1:])
