@@ -10,13 +10,14 @@ from pathlib import Path
 
 import structlog
 
-from bench import latency, sessions, throughput, vectors
+from bench import latency, sessions, strategies, throughput, vectors
 from connectors.feeds import Feed
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
 from connectors.log.prefixed import PrefixedLog
 from dataflows import features as recipe
 from dataflows.job import Job
+from operators.features.featureset import FeatureSet
 from operators.registry import Registry, parse_registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,8 @@ def main() -> None:
     registry = parse_registry(text, where="full.yaml")
     print(f"Python {platform.python_version()}, {platform.machine()}, {len(registry.entries)} features")
     report_vectors(registry, wanted.short)
+    with tempfile.TemporaryDirectory() as folder:
+        report_strategies(registry, Path(folder), wanted.short)
     for name in [wanted.log] if wanted.log else ["sqlite", "kafka"]:
         with tempfile.TemporaryDirectory() as folder, broker(name, Path(folder)) as bootstrap:
             report_throughput(name, Path(folder), bootstrap, registry, wanted.short)
@@ -50,6 +53,17 @@ def report_vectors(registry: Registry, short: bool) -> None:
         f"{symbols} symbols: {weight['after']:.0f} MB resident, {weight['before']:.0f} MB of them before the first;"
         f" snapshot {weight['snapshot']:.1f} MB"
     )
+
+
+def report_strategies(registry: Registry, folder: Path, short: bool) -> None:
+    """What strategies add to an event, on the demo exchange."""
+    with opened(None, folder, "") as log:
+        sessions.fill(log, sessions.demo(2, 120 if short else 1_800))
+        symbols = [f"SYM{number:03d}USDT" for number in range(2)]
+        features = FeatureSet.compile(registry)
+        alone, costs = strategies.microseconds_per_event(log, features, symbols, 1 if short else 3)
+    listed = ", ".join(f"{number}: {cost:.1f} us ({cost / alone:.2f})" for number, cost in costs.items())
+    print(f"an event costs {alone:.1f} us in the market stage alone; with strategies {listed}")
 
 
 def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: Registry, short: bool) -> None:
@@ -78,7 +92,8 @@ def report_latency(name: str, folder: Path, bootstrap: str | None, short: bool) 
     found = latency.measure(name, folder, bootstrap, 1_000 if short else 6_000)
     print(
         f"{name}: append -> read p50 {found.read_p50:.1f} ms, p99 {found.read_p99:.1f} ms;"
-        f" append -> feature p50 {found.feature_p50:.1f} ms, p99 {found.feature_p99:.1f} ms ({found.samples} samples)"
+        f" append -> feature p50 {found.feature_p50:.1f} ms, p99 {found.feature_p99:.1f} ms ({found.samples} samples);"
+        f" append -> signal p50 {found.signal_p50:.1f} ms, p99 {found.signal_p99:.1f} ms ({found.signals} samples)"
     )
 
 

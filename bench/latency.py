@@ -1,4 +1,4 @@
-"""Append to feature, beside the log's own append to read: every clock is the machine's monotonic one."""
+"""Append to feature and to signal, beside the log's own append to read: every clock is the machine's monotonic one."""
 
 import multiprocessing
 import os
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.sessions import SHARDS
+from bench.strategies import strategies
+from connectors.control import FIRST
 from connectors.log import Log, NewRecord, open_log
 from connectors.postgres.embedded import EmbeddedPostgres
 from schemas.codec import encode
@@ -36,6 +38,9 @@ class Latency:
     read_p99: float
     feature_p50: float
     feature_p99: float
+    signals: int
+    signal_p50: float
+    signal_p99: float
 
 
 def measure(name: str, home: Path, bootstrap: str | None, appends: int) -> Latency:
@@ -44,6 +49,8 @@ def measure(name: str, home: Path, bootstrap: str | None, appends: int) -> Laten
     log = open_log(bootstrap, root)
     for topic in TOPICS:
         log.create(topic.name, SHARDS, topic.cleanup)
+    for shard in range(SHARDS):
+        log.append("events", shard, [NewRecord(None, event, FIRST) for event in strategies(3, SYMBOLS)])
     with EmbeddedPostgres(home / "postgres") as postgres:
         flow = start_flow(home, bootstrap, postgres.url)
         context = multiprocessing.get_context("spawn")
@@ -51,7 +58,7 @@ def measure(name: str, home: Path, bootstrap: str | None, appends: int) -> Laten
         ready: Any = context.Queue()
         followers = [
             context.Process(target=follow, args=(topic, bootstrap, root, ready, results), daemon=True)
-            for topic in ("events", "features")
+            for topic in ("events", "features", "signals")
         ]
         for follower in followers:
             follower.start()
@@ -70,18 +77,19 @@ def measure(name: str, home: Path, bootstrap: str | None, appends: int) -> Laten
     log.close()
     read = [at - appended[place] for place, at in seen["events"].items() if place in appended]
     feature = [at - appended[place] for place, at in seen["features"].items() if place in appended]
-    return Latency(name, len(feature), *percentiles(read), *percentiles(feature))
+    signals = [at - appended[place] for place, at in seen["signals"].items() if place in appended]
+    return Latency(name, len(feature), *percentiles(read), *percentiles(feature), len(signals), *percentiles(signals))
 
 
 def start_flow(home: Path, bootstrap: str | None, database: str) -> subprocess.Popen[bytes]:
-    """`lockstep run features`, as a user runs it."""
+    """`lockstep run trading`, as a user runs it."""
     settings = {
         "LOCKSTEP_HOME": str(home),
         "LOCKSTEP_SHARDS": str(SHARDS),
         "DATABASE_URL": database,
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap or "",
     }
-    command = [sys.executable, "-m", "cli.main", "run", "features"]
+    command = [sys.executable, "-m", "cli.main", "run", "trading"]
     return subprocess.Popen(command, env={**os.environ, **settings}, start_new_session=True)
 
 

@@ -24,6 +24,7 @@ class CheckpointStage:
     """
 
     layout = 1
+    takes = frozenset({Tick})
 
     def __init__(self, cursor: Cursor, quotes: Quotes, stages: Sequence[Stage]) -> None:
         self.cursor = cursor

@@ -45,12 +45,18 @@ class Refused(ValueError):
 
 
 ORIGIN = attrgetter("origin")
+Chain = list[tuple[Callable[[Any, list[Any]], None], frozenset[type] | None]]
+"""(feed, the types it is interested in; None: all) of each stage"""
 REFUSALS = (*UNREADABLE, Refused)
 """What makes a dead letter of a message."""
 
 
 class Stage(Protocol):
-    """A deterministic state machine over the ordered stream of one shard."""
+    """A deterministic state machine over the ordered stream of one shard.
+
+    A stage that is only interested in some kinds of record says so in ``takes``, a frozenset of types: it is then not
+    asked about an event of another kind that nobody before it made anything of.
+    """
 
     layout: int
     """Raised whenever the form of ``snapshot`` changes, so that no older one is ever restored."""
@@ -167,6 +173,7 @@ class Engine:
     def _feed(self, messages: Iterable[Raw], stages: Sequence[Stage]) -> list[Output]:
         outputs: list[Output] = []
         begin = self.cursor.at
+        chain: Chain = [(stage.feed, getattr(stage, "takes", None)) for stage in stages]
         several = len(stages) > 1
         count = 0
         for offset, value in messages:
@@ -174,7 +181,7 @@ class Engine:
             count += 1
             try:
                 event = decode_event(value or b"")
-                records = self._through(event, stages)
+                records = self._through(event, chain)
             except REFUSALS as error:
                 event, records = None, [self._dead_letter(value or b"", str(error))]
             derived = [record for record in records if record is not event and type(record) in TOPIC_OF]
@@ -186,12 +193,14 @@ class Engine:
         return outputs
 
     @staticmethod
-    def _through(event: Any, stages: Sequence[Stage]) -> list[Any]:
+    def _through(event: Any, chain: Chain) -> list[Any]:
         records = [event]
-        for stage in stages:
+        for feed, takes in chain:
+            if takes is not None and len(records) == 1 and type(records[0]) not in takes:
+                continue
             out: list[Any] = []
             for record in records:
-                stage.feed(record, out)
+                feed(record, out)
             records = out
         return records
 

@@ -13,7 +13,7 @@ from schemas.origin import Origin
 from schemas.signal import TradingSignal
 
 REMEMBER = 3600 * SECOND
-"""How long a closed order is remembered, so that a repeated event of it changes nothing."""
+"""How long a closed order is remembered, so that a repeated event of it changes nothing, and a signal without one."""
 
 
 class OpenOrder(msgspec.Struct, array_like=True):
@@ -121,10 +121,12 @@ class Account:
         self.balances[event.coin, event.symbol or ""] = Balance(event.available, event.wallet, clock)
 
     def forget(self, clock: int) -> None:
-        """Drop closed orders that are old enough. Called with the ticks."""
-        old = [name for name, order in self.orders.items() if not order.open and clock - order.at > REMEMBER]
-        for name in old:
-            del self.orders[name]
+        """Drop closed orders, and signals that never became one, when they are old enough. Called with the ticks."""
+        for orders in (self.orders, self.waiting):
+            old = [name for name, order in orders.items() if clock - order.at > REMEMBER]
+            for name in old:
+                if not orders[name].open or not orders[name].order_id:
+                    del orders[name]
 
     # --- reads ---
 

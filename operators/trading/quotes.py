@@ -21,6 +21,7 @@ class Quotes:
     """
 
     layout = 1
+    takes = frozenset({Trade, Ticker, FeatureVector})
 
     def __init__(self, market: MarketStage) -> None:
         self.market = market

@@ -19,6 +19,7 @@ class AccountStage:
     """
 
     layout = 1
+    takes = frozenset({OrderEvent, PositionEvent, BalanceEvent, Tick, StrategyConfigured, ModelActivated})
 
     def __init__(self, cursor: Cursor, quotes: Quotes) -> None:
         self.cursor = cursor
