@@ -6,16 +6,16 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
-from operators.exits import ExitsStage
-from operators.paper import PaperBack, PaperFront
 
 from dataflows.recipe import Begin, at_once
 from dataflows.shards import ShardLogic
 from operators.checkpoint import CheckpointStage, layout
-from operators.decide import DecideStage
+from operators.decide.stage import DecideStage
 from operators.engine import Cursor, Engine, Stage
+from operators.exits.stage import ExitsStage
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
+from operators.paper.stage import PaperBack, PaperFront
 from operators.trading.quotes import Quotes
 from operators.trading.stage import AccountStage
 
@@ -36,7 +36,7 @@ def stages(features: FeatureSet, cursor: Cursor) -> list[Stage]:
     account = AccountStage(cursor, quotes)
     exits = ExitsStage(cursor, quotes, account)
     decide = DecideStage(cursor, quotes, account)
-    remembering = [quotes, front, account, exits, decide, PaperBack(front)]
+    remembering: list[Stage] = [quotes, front, account, exits, decide, PaperBack(front)]
     return [market, *remembering, CheckpointStage(cursor, quotes, remembering)]
 
 

@@ -120,8 +120,13 @@ class Account:
         """Take what the account reports of a coin."""
         self.balances[event.coin, event.symbol or ""] = Balance(event.available, event.wallet, clock)
 
+    def clear(self) -> None:
+        """Another account counts from here on: nothing of this one is in it."""
+        for part in (self.orders, self.waiting, self.holdings, self.positions, self.balances):
+            part.clear()
+
     def forget(self, clock: int) -> None:
-        """Drop closed orders, and signals that never became one, when they are old enough. Called with the ticks."""
+        """Drop closed orders, and signals that never became one, when they are old enough. Called now and then."""
         for orders in (self.orders, self.waiting):
             old = [name for name, order in orders.items() if clock - order.at > REMEMBER]
             for name in old:

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from operators.engine import Cursor
+from operators.spans import MINUTE, SECOND
 from operators.trading.account import Account
 from operators.trading.quotes import Quotes
-from schemas.account import BalanceEvent, OrderEvent, PositionEvent
+from schemas.account import AccountConfigured, BalanceEvent, OrderEvent, PositionEvent
 from schemas.market import Tick
 from schemas.strategy import ModelActivated, Strategy, StrategyConfigured
 
@@ -18,13 +19,16 @@ class AccountStage:
     What an order event executed follows it as an ``Execution``.
     """
 
-    layout = 1
-    takes = frozenset({OrderEvent, PositionEvent, BalanceEvent, Tick, StrategyConfigured, ModelActivated})
+    layout = 2
+    takes = frozenset(
+        {OrderEvent, PositionEvent, BalanceEvent, Tick, StrategyConfigured, ModelActivated, AccountConfigured}
+    )
 
     def __init__(self, cursor: Cursor, quotes: Quotes) -> None:
         self.cursor = cursor
         self.quotes = quotes
         self.account = Account()
+        self.kind = "live"
         self.strategies: dict[str, Strategy] = {}
         self.models: dict[tuple[str, str], str] = {}
 
@@ -42,12 +46,17 @@ class AccountStage:
         elif kind is BalanceEvent:
             account.balance(record, self.quotes.clock)
         elif kind is Tick:
-            account.forget(self.quotes.clock)
+            if self.quotes.clock % MINUTE < SECOND:
+                account.forget(self.quotes.clock)
         elif kind is StrategyConfigured:
             self.strategies[record.settings.strategy] = record.settings
             self.strategies = dict(sorted(self.strategies.items()))
         elif kind is ModelActivated:
             self._activate(record)
+        elif kind is AccountConfigured:
+            if record.kind != self.kind:
+                account.clear()
+            self.kind = record.kind
         out.append(record)
 
     def model(self, strategy: str, symbol: str) -> str | None:
@@ -57,11 +66,11 @@ class AccountStage:
     def snapshot(self) -> Any:
         """The state as plain data."""
         strategies = [msgspec.to_builtins(settings) for settings in self.strategies.values()]
-        return self.account.snapshot(), strategies, [(*key, version) for key, version in self.models.items()]
+        return self.kind, self.account.snapshot(), strategies, [(*key, version) for key, version in self.models.items()]
 
     def restore(self, state: Any) -> None:
         """The inverse of ``snapshot``."""
-        account, strategies, models = state
+        self.kind, account, strategies, models = state
         self.account.restore(account)
         found = [msgspec.convert(data, Strategy) for data in strategies]
         self.strategies = {settings.strategy: settings for settings in found}
