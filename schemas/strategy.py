@@ -187,6 +187,9 @@ class Strategy(_Part, frozen=True):
             found.append("data.warn_age is not below data.max_age")
         if self.amount.maximum < self.amount.minimum:
             found.append("amount.maximum is below amount.minimum")
+        trailing = self.exits.trailing
+        if trailing.enabled and trailing.lock_in is not None and trailing.lock_in >= trailing.activation:
+            found.append("exits.trailing.lock_in is not below activation: it would close the moment it is armed")
         if len(set(self.symbols)) < len(self.symbols):
             found.append("symbols names one twice")
         return found

@@ -7,12 +7,12 @@ import structlog
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from serving.trace import trace_of
+from serving.trace import HEADER, trace_of
 
 LOGGER = structlog.get_logger()
 
@@ -20,9 +20,9 @@ LOGGER = structlog.get_logger()
 class Error(BaseModel):
     """What went wrong (``detail``), its kind (``error``), and the trace to look for in the log."""
 
-    detail: Any
-    error: str
-    trace_id: str
+    detail: Any = Field(examples=["what was wrong, and what to do"])
+    error: str = Field(examples=["Not Found"])
+    trace_id: str = Field(examples=["77f1f3a2-8d0e-4c92-b1ee-0f5f6a7b8c9d"])
 
 
 def error(status: int, detail: Any, trace_id: str) -> JSONResponse:
@@ -44,5 +44,9 @@ def add_error_answers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, problem: Exception) -> JSONResponse:
-        LOGGER.error("api.failed", path=request.url.path, exc_info=problem)
-        return error(500, "this is a defect: see the log under this trace_id", trace_of(request.scope))
+        # This answer is made outside of every middleware, so the trace id is neither bound nor added by itself.
+        trace_id = trace_of(request.scope)
+        LOGGER.error("api.failed", path=request.url.path, trace_id=trace_id, exc_info=problem)
+        answer = error(500, "this is a defect: see the log under this trace_id", trace_id)
+        answer.headers[HEADER] = trace_id
+        return answer

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from schemas.vector import FeatureVector
 from serving.errors import Error
@@ -20,20 +20,20 @@ class LatestVector(BaseModel):
     ``tainted`` one must not reach a model.
     """
 
-    timestamp: str
-    symbol: str
-    features: dict[str, float]
-    feature_registry_version: str
-    trace_id: str
-    stale: bool
-    age_ms: int
-    tainted: bool
+    timestamp: str = Field(examples=["2025-03-04T09:15:04Z"])
+    symbol: str = Field(examples=["BTCUSDT"])
+    features: dict[str, float] = Field(examples=[{"mid_price": 64210.5, "volatility_1m": 0.0004}])
+    feature_registry_version: str = Field(examples=["1.2.0"])
+    trace_id: str = Field(examples=["77f1f3a2-8d0e-5c92-b1ee-0f5f6a7b8c9d"])
+    stale: bool = Field(examples=[False])
+    age_ms: int = Field(examples=[420])
+    tainted: bool = Field(examples=[False])
 
 
 class Symbols(BaseModel):
     """Every symbol of which a vector was seen."""
 
-    symbols: list[str]
+    symbols: list[str] = Field(examples=[["BTCUSDT", "ETHUSDT"]])
 
 
 def live(vector: FeatureVector) -> dict[str, object]:

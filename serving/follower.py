@@ -2,16 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
 
-import msgspec
 import structlog
 
-from connectors.log import Log, LogError, OffsetBeyondEnd, OffsetTrimmed, Reader, Record
-from schemas.codec import decode_quality, decode_vector
-from schemas.topics import DEAD_LETTERS, EVENTS, FEATURES, QUALITY
+from connectors.log import Log, LogError, OffsetBeyondEnd, OffsetTrimmed, Reader
+from schemas.codec import (
+    UNREADABLE,
+    decode_account,
+    decode_decision,
+    decode_event,
+    decode_quality,
+    decode_signal,
+    decode_vector,
+)
+from schemas.topics import ACCOUNT, DEAD_LETTERS, DECISIONS, EVENTS, FEATURES, QUALITY, SIGNALS
 from serving.times import now
+from serving.trading_view import KEPT
 from serving.view import View
 
 LOGGER = structlog.get_logger()
@@ -21,9 +31,25 @@ vectors anyway."""
 LOOK = 1.0
 RETRY = 0.5
 LEAVE = 3.0
-TOPICS = (EVENTS.name, FEATURES.name, QUALITY.name, DEAD_LETTERS.name)
 BATCH = 500
-Take = Callable[[Record, bool], None]
+TAIL = 500_000
+"""So many events at the end of a shard are looked through for settings and the account; older settings are in the
+database."""
+CONCERNS_US = (b'"position"', b'"balance"', b'configured"', b'"model.activated"')
+"""One of these is in every event that the view takes: market data need not be decoded."""
+Begin = Callable[[Log, str, int], int]
+Take = Callable[[bytes, int, bool], None]
+
+
+class Followed(NamedTuple):
+    """How a topic is followed: from where on, and what takes (value, shard, live).
+
+    The API is ready when it has caught up with the ``essential`` ones.
+    """
+
+    begin: Begin
+    take: Take
+    essential: bool = False
 
 
 class Follower:
@@ -42,6 +68,15 @@ class Follower:
         self._followed: set[str] = set()
         self._shards: dict[str, int] = {}
         self._log: Log | None = None
+        self._topics: Mapping[str, Followed | None] = {
+            EVENTS.name: Followed(tail, self._take_event),
+            FEATURES.name: Followed(recent, self._take_vector, essential=True),
+            QUALITY.name: Followed(recent, self._take_quality, essential=True),
+            DECISIONS.name: Followed(partial(tail, count=KEPT), self._take_decision),
+            SIGNALS.name: Followed(partial(tail, count=KEPT), self._take_signal),
+            ACCOUNT.name: Followed(self._all, self._take_account),
+            DEAD_LETTERS.name: None,
+        }
 
     def start(self) -> "Follower":
         self._spawn("ends", self._look)
@@ -77,64 +112,85 @@ class Follower:
             self._stopped.wait(LOOK if self._view.ready else RETRY / 5)
 
     def _read_ends(self, log: Log) -> None:
-        if len(self._shards) < len(TOPICS):
-            self._shards = {info.name: info.shards for info in log.topics() if info.name in TOPICS}
+        if len(self._shards) < len(self._topics):
+            self._shards = {info.name: info.shards for info in log.topics() if info.name in self._topics}
         for topic, shards in self._shards.items():
             for shard in range(shards):
                 self._view.ends[topic, shard] = log.end(topic, shard)
                 self._view.starts[topic, shard] = log.start(topic, shard)
-            if topic in (FEATURES.name, QUALITY.name) and topic not in self._followed:
-                self._follow_topic(log, topic, shards)
+            if (followed := self._topics[topic]) and topic not in self._followed:
+                self._follow_topic(log, topic, shards, followed)
 
-    def _follow_topic(self, log: Log, topic: str, shards: int) -> None:
-        take = self._take_vector if topic == FEATURES.name else self._take_quality
-        self._waiting |= {(topic, shard) for shard in range(shards)}
+    def _follow_topic(self, log: Log, topic: str, shards: int, followed: Followed) -> None:
+        if followed.essential:
+            self._waiting |= {(topic, shard) for shard in range(shards)}
         for shard in range(shards):
-            self._spawn(f"{topic}/{shard}", lambda shard=shard: self._follow(log, topic, shard, take))  # type: ignore[misc]
+            self._spawn(f"{topic}/{shard}", lambda shard=shard: self._follow(log, topic, shard, followed))  # type: ignore[misc]
         self._followed.add(topic)
 
-    def _follow(self, log: Log, topic: str, shard: int, take: Take) -> None:
-        """Read one shard on and on, from its last minute."""
+    def _follow(self, log: Log, topic: str, shard: int, followed: Followed) -> None:
+        """Read one shard on and on."""
         position: int | None = None
         while not self._stopped.is_set():
             try:
-                position = recent(log, topic, shard) if position is None else position
+                position = followed.begin(log, topic, shard) if position is None else position
                 reader = log.reader(topic, shard, position)
                 try:
-                    self._read(reader, log.end(topic, shard), (topic, shard), take)
+                    self._read(reader, log.end(topic, shard), (topic, shard), followed.take)
                 finally:
                     position = reader.position
                     reader.close()
-            except (OffsetTrimmed, OffsetBeyondEnd):
+            except (OffsetTrimmed, OffsetBeyondEnd) as error:
                 position = None
+                if isinstance(error, OffsetBeyondEnd) and topic in (ACCOUNT.name, EVENTS.name):
+                    self._view.trading.begun_anew(shard, derived=topic == ACCOUNT.name)
             except (LogError, OSError) as error:
                 LOGGER.warning("follower.retry", topic=topic, shard=shard, error=str(error))
             self._stopped.wait(RETRY)
 
     def _read(self, reader: Reader, end: int, place: tuple[str, int], take: Take) -> None:
+        topic, shard = place
         while not self._stopped.is_set():
-            for record in reader.poll(BATCH):
-                take(record, record.offset >= end)
+            for offset, value in reader.poll_raw(BATCH):
+                try:
+                    take(value or b"", shard, offset >= end)
+                except UNREADABLE:
+                    self._view.unreadable[topic] += 1
             if reader.position >= end:
                 self._waiting.discard(place)
             reader.wait(0.2)
 
-    def _take_vector(self, record: Record, live: bool) -> None:
-        try:
-            vector = decode_vector(record.value or b"")
-        except msgspec.DecodeError:
-            self._view.unreadable[FEATURES.name] += 1
-            return
-        self._view.add(vector, now() if live else None)
+    def _take_vector(self, value: bytes, shard: int, live: bool) -> None:
+        self._view.add(decode_vector(value), now() if live else None)
 
-    def _take_quality(self, record: Record, live: bool) -> None:
-        try:
-            quality = decode_quality(record.value or b"")
-        except msgspec.DecodeError:
-            self._view.unreadable[QUALITY.name] += 1
-            return
+    def _take_quality(self, value: bytes, shard: int, live: bool) -> None:
+        record = decode_quality(value)
         if live:
-            self._view.add_quality(quality)
+            self._view.add_quality(record)
+
+    def _take_decision(self, value: bytes, shard: int, live: bool) -> None:
+        self._view.trading.add_decision(decode_decision(value), live)
+
+    def _take_signal(self, value: bytes, shard: int, live: bool) -> None:
+        self._view.trading.add_signal(decode_signal(value), now() if live else None)
+
+    def _take_account(self, value: bytes, shard: int, live: bool) -> None:
+        self._view.trading.add_account(decode_account(value), shard)
+
+    def _take_event(self, value: bytes, shard: int, live: bool) -> None:
+        if any(mark in value for mark in CONCERNS_US):
+            self._view.trading.add_event(decode_event(value), shard)
+
+    def _all(self, log: Log, topic: str, shard: int) -> int:
+        """From the first record that is there: what a strategy holds is the sum of all its executions."""
+        start = log.start(topic, shard)
+        self._view.trading.of(shard).complete = start == 0
+        return start
+
+
+def tail(log: Log, topic: str, shard: int, count: int = TAIL) -> int:
+    """The offset from which the last ``count`` records of a shard can be read."""
+    return max(log.start(topic, shard), log.end(topic, shard) - count)
 
 
 def recent(log: Log, topic: str, shard: int, span: int = RECENT) -> int:

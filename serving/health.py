@@ -1,12 +1,14 @@
 """Health: what we depend on, and how the data are, as one flat object beside the details."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from serving.probe import Finding, Probe
+from serving.storage import CRITICAL, WARNING, DiskSpace, accessible, disk_space, place_of
 from serving.times import iso, now
 from serving.view import View
 
@@ -20,8 +22,20 @@ class Check(BaseModel):
     """One thing looked at."""
 
     status: Literal["healthy", "degraded"]
-    detail: str
-    connected: bool | None = None
+    detail: str = Field(examples=["answers"])
+    connected: bool | None = Field(default=None, examples=[True])
+
+
+class StorageCheck(Check):
+    """Where models are stored; ``path`` may not be made yet."""
+
+    healthy: bool = Field(examples=[True])
+    path: str = Field(examples=["/srv/lockstep/.lockstep/models"])
+    writable: bool = Field(examples=[True])
+    readable: bool = Field(examples=[True])
+    disk_space: DiskSpace
+    disk_space_warning: bool = Field(examples=[False])
+    disk_space_critical: bool = Field(examples=[False])
 
 
 class Services(BaseModel):
@@ -36,19 +50,19 @@ class HealthOut(BaseModel):
     """Flat for dashboards, nested for people; ``degraded`` when any check is."""
 
     status: Literal["healthy", "degraded"]
-    service: str
-    version: str
-    timestamp: str
-    database_connected: bool
-    queue_connected: bool
-    feature_registry_loaded: bool
-    latest_feature_computation_timestamp: str | None
-    average_latency_ms_last_5min: float | None
-    data_quality_ok: bool
+    service: str = Field(examples=["lockstep"])
+    version: str = Field(examples=["0.1.0"])
+    timestamp: str = Field(examples=["2025-03-04T09:15:04Z"])
+    database_connected: bool = Field(examples=[True])
+    queue_connected: bool = Field(examples=[True])
+    feature_registry_loaded: bool = Field(examples=[True])
+    latest_feature_computation_timestamp: str | None = Field(examples=["2025-03-04T09:15:04Z"])
+    average_latency_ms_last_5min: float | None = Field(examples=[12.5])
+    data_quality_ok: bool = Field(examples=[True])
     active_dataset_builds_count: int = 0
-    last_dataset_build_duration_seconds: float | None = None
+    last_dataset_build_duration_seconds: float | None = Field(default=None, examples=[95.5])
     services: Services
-    checks: dict[str, Check]
+    checks: Mapping[str, StorageCheck | Check]
 
 
 class Health:
@@ -58,9 +72,10 @@ class Health:
     ``feature_registry``.
     """
 
-    def __init__(self, name: str, version: str, view: View, probes: Sequence[Probe]) -> None:
+    def __init__(self, name: str, version: str, view: View, probes: Sequence[Probe], models: Path) -> None:
         self.name = name
         self.version = version
+        self.models = models
         self._view = view
         self._probes = {probe.name: probe for probe in probes}
 
@@ -73,11 +88,13 @@ class Health:
         latency = self._view.mean_latency_ms(time)
         found["performance"] = _performance(latency)
         found["data_quality"] = _quality(self._view.fresh_and_tainted(time))
+        storage = _storage(self.models)
         missing = Finding(False, "not configured")
         database, registry = (found.get(name, missing) for name in ("database", "feature_registry"))
         newest = max((vector.ts for vector in self._view.vectors.copy().values()), default=None)
+        well = storage.healthy and all(finding.ok for finding in found.values())
         return HealthOut(
-            status="healthy" if all(finding.ok for finding in found.values()) else "degraded",
+            status="healthy" if well else "degraded",
             service=self.name,
             version=self.version,
             timestamp=iso(time),
@@ -88,7 +105,7 @@ class Health:
             average_latency_ms_last_5min=None if latency is None else round(latency, 3),
             data_quality_ok=found["data_quality"].ok,
             services=Services(database=_link(database), message_queue=_link(found["message_queue"])),
-            checks={name: _check(name, finding) for name, finding in found.items()},
+            checks={name: _check(name, finding) for name, finding in found.items()} | {"model_storage": storage},
         )
 
 
@@ -121,6 +138,25 @@ def _check(name: str, finding: Finding) -> Check:
     return Check(status="healthy" if finding.ok else "degraded", detail=finding.detail, connected=connected)
 
 
+def _storage(folder: Path) -> StorageCheck:
+    place = place_of(folder)
+    (writable, readable), space = accessible(place), disk_space(place)
+    warning, critical = (space.available < share * space.total for share in (WARNING, CRITICAL))
+    healthy = writable and readable
+    left = f"{space.available / 1e9:.1f} GB of {space.total / 1e9:.1f} GB left"
+    return StorageCheck(
+        status="healthy" if healthy else "degraded",
+        detail=left if writable and readable else f"{place} cannot be written and read",
+        healthy=healthy,
+        path=str(folder),
+        writable=writable,
+        readable=readable,
+        disk_space=space,
+        disk_space_warning=warning,
+        disk_space_critical=critical,
+    )
+
+
 def health_of(request: Request) -> Health:
     """The health of the application that answers."""
     health: Health = request.app.state.health
@@ -134,8 +170,8 @@ router = APIRouter(tags=["status"])
 class Root(BaseModel):
     """Who answers."""
 
-    service: str
-    version: str
+    service: str = Field(examples=["lockstep"])
+    version: str = Field(examples=["0.1.0"])
     status: Literal["running"] = "running"
 
 

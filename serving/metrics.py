@@ -21,6 +21,8 @@ MEANINGS = {
     "dead_letters": "Messages that a flow could not read.",
     "frames": "Messages that the collector received.",
     "lost": "Messages that the collector could not keep.",
+    "records_stored": "Records that were stored in PostgreSQL.",
+    "records_refused": "Records that no table took; they are in refused_records.",
 }
 Row = tuple[Mapping[str, str], float]
 

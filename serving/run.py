@@ -16,6 +16,7 @@ import uvicorn
 
 from connectors.log import Log
 from serving.app import create_app
+from serving.database import Database
 from serving.follower import Follower
 from serving.keys import key_at
 from serving.probe import DatabaseCheck, Probe, QueueCheck
@@ -56,7 +57,8 @@ def serve(wanted: Serving) -> None:
     view = View()
     probes = [probe.start() for probe in _probes(wanted)]
     follower = Follower(wanted.open_log, view).start()
-    app = create_app(view, probes, _key(wanted), wanted.home / "metrics")
+    database = Database(wanted.database_url)
+    app = create_app(view, probes, _key(wanted), wanted.home / "metrics", database, wanted.home / "models")
     address = wanted.home / "api.json"
     try:
         _announce(address, listening)
@@ -71,6 +73,7 @@ def serve(wanted: Serving) -> None:
         follower.stop()
         for probe in probes:
             probe.stop()
+        database.close()
         listening.close()
 
 

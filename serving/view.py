@@ -5,6 +5,7 @@ from collections import Counter, deque
 from connectors.measures import Histogram
 from schemas.quality import QualityRecord
 from schemas.vector import FeatureVector
+from serving.trading_view import TradingView
 
 KEPT = 300
 """Seconds over which the mean latency is taken."""
@@ -20,6 +21,7 @@ class View:
 
     def __init__(self) -> None:
         self.vectors: dict[str, FeatureVector] = {}
+        self.trading = TradingView()
         self.latest_origin: dict[int, int] = {}
         self.ends: dict[tuple[str, int], int] = {}
         self.starts: dict[tuple[str, int], int] = {}

@@ -15,6 +15,9 @@ from schemas.signal import TradingSignal
 REMEMBER = 3600 * SECOND
 """How long a closed order is remembered, so that a repeated event of it changes nothing, and a signal without one."""
 
+LOST = 24 * REMEMBER
+"""How long an open order is remembered that nobody hears of."""
+
 
 class OpenOrder(msgspec.Struct, array_like=True):
     """An order, or a signal that is not one yet (``order_id`` empty). Sizes in base; ``at``: last heard of.
@@ -72,6 +75,8 @@ class Account:
     def __init__(self) -> None:
         self.orders: dict[str, OpenOrder] = {}
         self.waiting: dict[str, OpenOrder] = {}
+        self.active: dict[str, dict[tuple[str, str], OpenOrder]] = {}
+        """Those of both that can still trade, by symbol and (order, signal): found again from both after a restart."""
         self.holdings: dict[tuple[str, str], Holding] = {}
         self.positions: dict[str, Position] = {}
         self.balances: dict[tuple[str, str], Balance] = {}
@@ -80,7 +85,7 @@ class Account:
 
     def signalled(self, signal: TradingSignal) -> None:
         """A signal of ours left: an order may follow."""
-        self.waiting[signal.signal_id] = OpenOrder(
+        order = OpenOrder(
             signal.signal_id,
             "",
             signal.strategy,
@@ -96,6 +101,8 @@ class Account:
             is_warmup=signal.is_warmup,
             trace_id=signal.trace_id,
         )
+        self.waiting[signal.signal_id] = order
+        self._open(order)
 
     def order(self, event: OrderEvent, clock: int, origin: Callable[[], Origin]) -> Execution | None:
         """Take an order event; returns what it executed that was not known yet, with an origin of its own."""
@@ -104,6 +111,8 @@ class Account:
             order = self._begin(event, clock)
         if order.open:
             order.status, order.at, order.quantity = event.status, clock, event.quantity
+            if not order.open:
+                self._settled(order)
         if event.filled <= order.filled or event.average_price is None:
             return None
         size = event.filled - order.filled
@@ -122,24 +131,34 @@ class Account:
 
     def clear(self) -> None:
         """Another account counts from here on: nothing of this one is in it."""
-        for part in (self.orders, self.waiting, self.holdings, self.positions, self.balances):
+        for part in (self.orders, self.waiting, self.active, self.holdings, self.positions, self.balances):
             part.clear()
 
     def forget(self, clock: int) -> None:
-        """Drop closed orders, and signals that never became one, when they are old enough. Called now and then."""
+        """Drop what is old enough: closed orders, signals that never became one, orders nobody hears of. Called now and
+        then."""
         for orders in (self.orders, self.waiting):
-            old = [name for name, order in orders.items() if clock - order.at > REMEMBER]
+            old = [name for name, order in orders.items() if abs(clock - order.at) > self._memory(order)]
             for name in old:
-                if not orders[name].open or not orders[name].order_id:
-                    del orders[name]
+                self._settled(orders.pop(name))
+
+    @staticmethod
+    def _memory(order: OpenOrder) -> int:
+        return LOST if order.open and order.order_id else REMEMBER
 
     # --- reads ---
 
     def open_orders(self, symbol: str, clock: int, patience: int) -> list[OpenOrder]:
-        """Orders of the symbol, and signals that are none yet, that can still trade, by id; one that was not heard of
-        for ``patience`` microseconds is given up."""
-        candidates = [*self.waiting.values(), *self.orders.values()]
-        return [order for order in candidates if order.symbol == symbol and order.open and clock - order.at < patience]
+        """Orders of the symbol, and signals that are none yet, that can still trade, the latter first.
+
+        One that was not heard of for ``patience`` microseconds is given up, and so is one from a time that the clock
+        has not reached.
+        """
+        candidates = self.active.get(symbol)
+        if not candidates:
+            return []
+        found = [order for order in candidates.values() if abs(clock - order.at) < patience]
+        return sorted(found, key=_is_order)  # the same order also where both were loaded from a snapshot
 
     def available(self, coin: str, symbol: str) -> Balance | None:
         """The balance of a coin for trading ``symbol``: the symbol's own account if it has one."""
@@ -168,6 +187,10 @@ class Account:
         self.orders = {order.order_id: order for order in (OpenOrder(*data) for data in orders)}
         self.waiting = {order.signal_id or "": order for order in (OpenOrder(*data) for data in waiting)}
         self.holdings = {(data[0], data[1]): Holding(*data[2:]) for data in holdings}
+        self.active = {}
+        for order in (*self.waiting.values(), *self.orders.values()):
+            if order.open:
+                self._open(order)
         self.positions = {symbol: Position(*data) for symbol, data in positions.items()}
         self.balances = {(data[0], data[1]): Balance(*data[2:]) for data in balances}
 
@@ -176,10 +199,18 @@ class Account:
         order = self.waiting.pop(event.signal_id, None) if event.signal_id else None
         if order is None:
             order = OpenOrder(event.signal_id, "", "", event.symbol, event.side, event.quantity, "pending", clock)
+        self._settled(order)
         order.order_id = event.order_id
         order.strategy = event.strategy or order.strategy
         self.orders[event.order_id] = order
+        self._open(order)
         return order
+
+    def _open(self, order: OpenOrder) -> None:
+        self.active.setdefault(order.symbol, {})[order.order_id, order.signal_id or ""] = order
+
+    def _settled(self, order: OpenOrder) -> None:
+        self.active.get(order.symbol, {}).pop((order.order_id, order.signal_id or ""), None)
 
     def _execute(
         self, event: OrderEvent, order: OpenOrder, size: float, price: float, fee: float, clock: int, origin: Origin
@@ -208,3 +239,7 @@ class Account:
             event.maker,
             event.trace_id or order.trace_id,
         )
+
+
+def _is_order(order: OpenOrder) -> bool:
+    return bool(order.order_id)

@@ -18,6 +18,7 @@ from schemas.origin import HEADER, Origin
 from schemas.topics import TOPICS
 from schemas.vector import FeatureVector
 from serving.app import create_app
+from serving.database import Database
 from serving.follower import Follower
 from serving.probe import Probe
 from serving.run import listen
@@ -98,12 +99,16 @@ def eventually(condition: Callable[[], object], seconds: float = 60) -> bool:
 
 
 @contextmanager
-def running(open_the_log: Callable[[], Log], home: Path, probes: Sequence[Probe] = ()) -> Iterator[Api]:
-    """The whole API on a free port, in this process."""
+def running(
+    open_the_log: Callable[[], Log], home: Path, probes: Sequence[Probe] = (), database_url: str | None = None
+) -> Iterator[Api]:
+    """The whole API on a free port, in this process. Without an address, the database is away."""
     view = View()
     follower = Follower(open_the_log, view).start()
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(view, probes, KEY, home / "metrics"), log_config=None))
+    database = Database(database_url or f"postgresql://nobody@/none?host={home}")
+    app = create_app(view, probes, KEY, home / "metrics", database, home / "models")
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -115,6 +120,7 @@ def running(open_the_log: Callable[[], Log], home: Path, probes: Sequence[Probe]
         follower.stop()
         for probe in probes:
             probe.stop()
+        database.close()
         listening.close()
 
 

@@ -87,6 +87,9 @@ def test_an_execution_is_joined_with_the_signal_it_serves():
     assert joined == ("s", 100.0, 7, True, "trace")
     assert (executed.size, executed.price, executed.fee) == (2.0, 101.0, 2.0)
     assert not account.waiting
+    again = Account()
+    again.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(account.snapshot())))
+    assert again.active == account.active
     assert [each.order_id for each in account.open_orders("AAA", 9, 100)] == ["o1"]
 
 
