@@ -8,16 +8,16 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 
 SOURCE ?= demo
 SPEED ?= 1
-FLOW ?= features
+FLOW ?= trading
 DURATION ?= 0
 SYMBOLS ?=
 ARGS ?=
 
-.PHONY: help setup run-dataflow test lint format bench migrate up down requirements schemas clean
+.PHONY: help setup run-dataflow backtest test lint format bench migrate up down requirements schemas clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@printf '\nrun-dataflow takes SOURCE=demo|bybit|FILE|FOLDER SPEED=1|10|max FLOW=features DURATION=seconds SYMBOLS=A,B\n'
+	@printf '\nrun-dataflow takes SOURCE=demo|bybit|FILE|FOLDER SPEED=1|10|max FLOW=trading|features DURATION=seconds SYMBOLS=A,B\n'
 
 setup: $(VENV)/ready ## Make the virtual environment with the locked dependencies
 
@@ -35,9 +35,12 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-run-dataflow: $(VENV)/ready ## Market data -> events -> features, with a live view; Ctrl-C ends it
+run-dataflow: $(VENV)/ready ## Market data -> events -> features -> signals, traded on paper, with a live view; Ctrl-C ends it
 	@LOCKSTEP_STOP_WITH_PARENT=1 $(BIN)/lockstep run-dataflow --source '$(SOURCE)' --speed '$(SPEED)' --flow '$(FLOW)' \
 		--duration '$(DURATION)' $(if $(SYMBOLS),--symbols '$(SYMBOLS)') $(ARGS)
+
+backtest: $(VENV)/ready ## Replay a demo session on paper and write a page; SOURCE=topic replays the session in use
+	@$(BIN)/lockstep backtest --source '$(SOURCE)' $(ARGS)
 
 test: $(VENV)/ready-dev ## Run everything that checks the product
 	@$(BIN)/python -m pytest $(ARGS)

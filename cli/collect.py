@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.context import Context, Exit, UserError
+from cli.settings import read_settings
 from cli.topics import create_topics
 from connectors.collector import Summary
 from connectors.feeds import Feed
@@ -17,7 +18,7 @@ Speed = float | None
 
 
 def collect(
-    source: Annotated[str | None, typer.Option(help="demo, bybit, or a recorded file or folder.")] = None,
+    source: Annotated[str | None, typer.Option(help="demo, bybit, ws-gateway, or a recorded file or folder.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Such as BTCUSDT,ETHUSDT (demo and bybit).")] = None,
     speed: Annotated[str | None, typer.Option(help="1, another number, or max (demo and recordings).")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds of market (demo).")] = None,
@@ -63,18 +64,34 @@ def feed_of(source: str, symbols: list[str], speed: Speed, seconds: float | None
         from connectors.bybit.live import BybitFeed
 
         return BybitFeed(symbols)
+    if source == "ws-gateway":
+        return gateway_feed(symbols)
     from connectors.recorded import RecordingError
     from connectors.replay import RecordedFeed
 
     paths = [Path(part) for part in source.split(",")]
     if missing := [str(path) for path in paths if not path.exists()]:
         raise UserError(
-            f"SOURCE={source}: {missing[0]} is no file or folder; say demo, bybit, or a recorded file or folder"
+            f"SOURCE={source}: {missing[0]} is no file or folder; say demo, bybit, ws-gateway, or a recorded file or"
+            " folder"
         )
     try:
         return RecordedFeed(paths if len(paths) > 1 else paths[0], speed)
     except RecordingError as error:
         raise UserError(str(error), Exit.DATA) from error
+
+
+def gateway_feed(symbols: list[str]) -> Feed:
+    """The feed of ws-gateway's queues.
+
+    Raises:
+        UserError: when the settings do not say where RabbitMQ is.
+    """
+    from cli.bridge import amqp_url, gateway
+    from connectors.rabbitmq.gateway_feed import GatewayFeed
+
+    settings = read_settings()
+    return GatewayFeed(symbols, amqp_url(settings), gateway(settings))
 
 
 def parse_speed(text: str) -> Speed:

@@ -25,7 +25,8 @@ from connectors.postgres.program import PostgresError
 if TYPE_CHECKING:
     from operators.registry import Registry
 
-REGISTRIES = Path(__file__).resolve().parents[1] / "config" / "feature_registry"
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+REGISTRIES = CONFIG / "feature_registry"
 
 
 class Exit(IntEnum):

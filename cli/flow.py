@@ -152,7 +152,7 @@ def replay(
     with Context() as context:
         log = context.open_log()
         job = Job(recipe_of(flow), log, shards_of(log, context.settings.shards), context.registry(), batch)
-        counters = job.replay(_place(first), _place(last), prefix)
+        counters = job.replay(place_of(first), place_of(last), prefix)
     seconds = time.perf_counter() - begin
     topics = {prefix + topic: counters.written.get(prefix + topic, 0) for topic in job.recipe.WRITES}
     if as_json:
@@ -173,7 +173,7 @@ def parity(
     with Context() as context:
         log = context.open_log()
         job = Job(recipe_of(flow), log, shards_of(log, context.settings.shards), context.registry())
-        result = job.parity(_place(first), _place(last))
+        result = job.parity(place_of(first), place_of(last))
     if as_json:
         rows = {
             topic: {**vars(found), "first": found.first and {"origin": list(found.first[0]), "reason": found.first[1]}}
@@ -228,7 +228,12 @@ def counted(counters: Counters) -> Callable[[Measures], None]:
     return fill
 
 
-def _place(text: str) -> Place:
+def place_of(text: str) -> Place:
+    """A place in the log from a command line.
+
+    Raises:
+        UserError: when it names none.
+    """
     try:
         return parse_place(text)
     except ValueError as error:

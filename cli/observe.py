@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.log import Log, Reader
-from schemas.codec import decode_vector
+from schemas.account import Execution
+from schemas.codec import decode_account, decode_signal, decode_vector
 from schemas.origin import HEADER, Origin
+from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
 
 SPAN = 5.0
@@ -30,6 +32,12 @@ class Seen:
     vectors: int = 0
     quality: int = 0
     dead_letters: int = 0
+    decisions: int = 0
+    signals: int = 0
+    executions: int = 0
+    realized: float = 0.0
+    """Profit of what was closed, less all fees, in quote currency."""
+    last_signal: TradingSignal | None = None
     events_per_second: float = 0.0
     vectors_per_second: float = 0.0
     behind: int = 0
@@ -99,13 +107,14 @@ class Shard:
 
 
 class Observer:
-    """Follows ``events``, ``features``, ``quality`` and ``dead-letters`` from where they end when it is made."""
+    """Follows the topics of a flow from where they end when it is made."""
 
     def __init__(self, log: Log, shards: int) -> None:
         self.seen = Seen()
         self.shards = [Shard(log, shard) for shard in range(shards)]
         self.quality = _at_end(log, "quality", shards)
         self.dead = _at_end(log, "dead-letters", shards)
+        self.trading = Trading(log, shards)
         self.undecoded: dict[str, bytes] = {}
         self.history: deque[tuple[float, int, int]] = deque([(time.monotonic(), 0, 0)])
 
@@ -136,6 +145,7 @@ class Observer:
         self.undecoded.clear()
         seen.quality += sum(_new(reader) for reader in self.quality)
         seen.dead_letters += sum(_new(reader) for reader in self.dead)
+        self.trading.settle(seen)
         seen.behind = self._behind(now)
         self.history.append((now, seen.events, seen.vectors))
         while len(self.history) > 2 and now - self.history[0][0] > SPAN:
@@ -149,6 +159,29 @@ class Observer:
         """A shard without symbols has ticks and never a vector, so only those that had one count, once there is one."""
         followed = [shard for shard in self.shards if shard.followed]
         return sum(shard.behind(now) for shard in followed or self.shards)
+
+
+class Trading:
+    """What strategies decided, and what came of it."""
+
+    def __init__(self, log: Log, shards: int) -> None:
+        self.decisions = _at_end(log, "decisions", shards)
+        self.signals = _at_end(log, "signals", shards)
+        self.account = _at_end(log, "account", shards)
+
+    def settle(self, seen: Seen) -> None:
+        """Add what is new."""
+        seen.decisions += sum(_new(reader) for reader in self.decisions)
+        for reader in self.signals:
+            for _, value in (found := reader.poll_raw(5_000)):
+                seen.last_signal = decode_signal(value or b"")
+            seen.signals += len(found)
+        for reader in self.account:
+            for _, value in reader.poll_raw(5_000):
+                record = decode_account(value or b"")
+                if isinstance(record, Execution):
+                    seen.executions += 1
+                    seen.realized += record.realized - record.fee
 
 
 def _new(reader: Reader) -> int:

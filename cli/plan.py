@@ -44,11 +44,18 @@ class Plan:
             return f"{self.source}-virtual" if self.begins_anew else self.source
         return sessions.name_of(self.source)
 
+    @property
+    def followers(self) -> tuple[str, ...]:
+        """The children that read what others write, in the order in which they can finish."""
+        return ("flow", "persist") if self.flow is Flow.trading else ("flow",)
+
     def commands(self) -> dict[str, list[str]]:
         """The verb and options of each child, by its name, in the order in which they are started."""
+        trading = {"persist": ["persist"]} if self.flow is Flow.trading else {}
         collect = ["--source", self.source, "--symbols", ",".join(self.symbols), "--speed", self.pace]
         return {
             "flow": ["run", self.flow.value, "--processes", str(self.processes)],
+            **trading,
             "api": ["serve"],
             "collect": ["collect", *collect],
         }

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,9 @@ from cli.observe import Observer
 from cli.plan import Plan, plan
 from cli.processes import GRACE, HURRY, Processes
 from cli.screen import line, screen, summary
+from cli.strategies import in_force, strategies_of
 from cli.topics import create_topics
+from connectors.control import broadcast
 from connectors.log import Log
 from connectors.postgres.migrate import Migrator
 from serving.keys import key_at
@@ -82,6 +85,7 @@ class Run:
         """Start everything, show it, stop everything."""
         context = self.context
         self._say(f"{self.plan.title}  home {context.home}")
+        self.control = in_force(context, strategies_of(context)) if self.plan.flow is Flow.trading else []
         self.children = Processes(context.home / "processes", context.home / "logs")
         try:
             log = self._prepare()
@@ -110,6 +114,8 @@ class Run:
         log = context.open_log()
         refuse_older_session(log, self.plan, context.settings.shards)
         create_topics(log, context.settings)
+        if self.plan.flow is Flow.trading:
+            broadcast(log, context.settings.shards, self.control)
         return log
 
     def _show_key(self) -> None:
@@ -139,15 +145,22 @@ class Run:
         """Stop collecting, and let the flow finish what was collected, unless we are told to stop once more."""
         self.told = False
         self.hint = "Finishing what was collected. Ctrl-C ends the run at once."
-        self._end("collect")
-        self._end("flow")
+        for name in ("collect", *self.plan.followers):
+            self._end(name)
         del self.commands["collect"]
-        if self.children.returncode("flow") != 0 and self.observer.seen.events and not self._over():
-            self.commands["flow"].append("--until-end")
-            self._start("flow")
-            while self.children.returncode("flow") != 0 and not self._over():
-                self._look()
-                self._mend(finished="flow")
+        for name in self.plan.followers if self.observer.seen.events else ():
+            self._catch_up(name)
+
+    def _catch_up(self, name: str) -> None:
+        """Run a child once more, to where the log ends now."""
+        if self.children.returncode(name) == 0 and name == "flow":
+            return
+        self.commands[name].append("--until-end")
+        if not self._over():
+            self._start(name)
+        while self.children.returncode(name) != 0 and not self._over():
+            self._look()
+            self._mend({"collect", *self.plan.followers})
 
     def _end(self, name: str) -> None:
         """Ask a child to end and show what happens until it did; who does not in time is ended with all the rest."""
@@ -166,12 +179,12 @@ class Run:
             self.next_line += LINES
             self._say(line(self.observer.seen))
 
-    def _mend(self, finished: str = "collect") -> None:
-        """Start what died again; say why when that would not help. ``finished`` may end well."""
+    def _mend(self, finished: Collection[str] = ("collect",)) -> None:
+        """Start what died again; say why when that would not help. Those in ``finished`` may end well."""
         self.children.guard()
         for name in self.commands:
             code = self.children.returncode(name)
-            if code is None or (code == 0 and name == finished):
+            if code is None or (code == 0 and name in finished):
                 continue
             now = time.monotonic()
             self.restarts = [then for then in self.restarts if now - then < WINDOW]

@@ -21,7 +21,7 @@ SHOWN = (
     ("RSI_14", "RSI\n14", 1.0, ".1f"),
 )
 """Feature, heading, scale, format."""
-HEIGHT = 13
+HEIGHT = 16
 """Lines of the screen without the rows of symbols."""
 WIDE = 96
 """Columns from which there is room for air."""
@@ -33,20 +33,21 @@ def screen(seen: Seen, api: str, hint: str, width: int = 100, height: int = 40) 
     rows = max(1, height - HEIGHT)
     hidden = len(seen.newest) - rows
     more = [Text(f"and {hidden} symbols more", "dim")] if hidden > 0 else []
-    return Group(_figures(seen), Text(f"API  {api}", no_wrap=True), Text(hint, "dim"), _values(seen, rows, gap), *more)
+    trading, where = Text(_trading(seen, width), no_wrap=True), Text(f"API  {api}", no_wrap=True)
+    return Group(_figures(seen), trading, where, Text(hint, "dim"), _values(seen, rows, gap), *more)
 
 
 def line(seen: Seen) -> str:
     """The same in one line.
 
     >>> line(Seen(events=120, vectors=4, events_per_second=60.0, vectors_per_second=2.0))
-    'events 120 (60/s)  vectors 4 (2.0/s)  lag 0 events  append->feature p50 - p99 -  books in sync 0/0'
+    'events 120 (60/s)  vectors 4 (2.0/s)  lag 0 events  append->feature p50 - p99 -  books in sync 0/0  signals 0/0'
     """
     return (
         f"events {seen.events} ({seen.events_per_second:.0f}/s)  vectors {seen.vectors}"
         f" ({seen.vectors_per_second:.1f}/s)  lag {seen.behind} events  append->feature p50"
         f" {_ms(seen.percentile(0.5))} p99 {_ms(seen.percentile(0.99))}  books in sync"
-        f" {seen.books_in_sync}/{len(seen.newest)}"
+        f" {seen.books_in_sync}/{len(seen.newest)}  signals {seen.signals}/{seen.decisions}"
     )
 
 
@@ -56,6 +57,8 @@ def summary(seen: Seen, where: str, restarts: int, command: str = "lockstep") ->
     return (
         f"\nDone: {seen.events:,} events -> {seen.vectors:,} feature vectors of {len(seen.newest)} symbols.\n"
         f"append -> feature latency {latency}; books in sync {seen.books_in_sync}/{len(seen.newest)}.\n"
+        f"{seen.decisions:,} decisions, {seen.signals:,} signals, {seen.executions:,} executions,"
+        f" {seen.realized:+,.2f} realised after fees.\n"
         f"{seen.quality:,} quality records, {seen.dead_letters:,} dead letters, {restarts} restarts.\n"
         f"The log is in {where}\n"
         f"Look at it:  {command} log ls;  {command} log tail features;  {command} parity"
@@ -69,7 +72,19 @@ def _figures(seen: Seen) -> Table:
     table.add_row("append -> feature p50", _ms(seen.percentile(0.5)), "p99", _ms(seen.percentile(0.99)))
     table.add_row("lag", f"{seen.behind:,} events", "books in sync", f"{seen.books_in_sync}/{len(seen.newest)}")
     table.add_row("quality records", f"{seen.quality:,}", "dead letters", f"{seen.dead_letters:,}")
+    table.add_row("decisions", f"{seen.decisions:,}", "signals", f"{seen.signals:,}")
+    table.add_row("executions", f"{seen.executions:,}", "realised after fees", f"{seen.realized:+,.2f}")
     return table
+
+
+def _trading(seen: Seen, width: int) -> str:
+    """The newest signal, cut to the screen."""
+    if seen.last_signal is None:
+        return ""
+    signal = seen.last_signal
+    text = f"{signal.strategy}: {signal.side} {signal.amount:,.0f} of {signal.symbol} at {signal.snapshot.price:g}"
+    reason = f"{text}, {signal.reason}"
+    return reason if len(reason) <= width else text[:width]
 
 
 def _values(seen: Seen, rows: int, gap: int) -> Table:

@@ -46,6 +46,22 @@ class Settings(BaseSettings):
     amqp_url: SecretStr | None = _setting(
         "AMQP_URL", None, "RabbitMQ of the other services; unset: none", "amqp://user:password@host:port/vhost"
     )
+    ws_gateway_host: str | None = _setting(
+        "WS_GATEWAY_HOST", None, "Host of ws-gateway; unset: nobody creates subscriptions", "a host name"
+    )
+    ws_gateway_port: int = _setting(
+        "WS_GATEWAY_PORT", 4400, "Port of ws-gateway", "a whole number from 1 to 65535", ge=1, le=65535
+    )
+    ws_gateway_api_key: SecretStr | None = _setting("WS_GATEWAY_API_KEY", None, "Our key at ws-gateway", "a text")
+    position_manager_host: str | None = _setting(
+        "POSITION_MANAGER_HOST", None, "Host of position-manager; unset: positions are not asked for", "a host name"
+    )
+    position_manager_port: int = _setting(
+        "POSITION_MANAGER_PORT", 4800, "Port of position-manager", "a whole number from 1 to 65535", ge=1, le=65535
+    )
+    position_manager_api_key: SecretStr | None = _setting(
+        "POSITION_MANAGER_API_KEY", None, "Our key at position-manager", "a text"
+    )
     home: Path = _setting("LOCKSTEP_HOME", Path(".lockstep"), "Where everything that is stored here lives", "a folder")
     shards: int = _setting(
         "LOCKSTEP_SHARDS", 4, "Shards of each topic, when it is created", "a whole number from 1 to 1024", ge=1, le=1024
@@ -73,8 +89,21 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = _setting(
         "LOCKSTEP_LOG_FORMAT", "console", "How log lines look", "console or json"
     )
-    flow: Literal["features"] = _setting("FLOW", "features", "Dataflow that run-dataflow runs", "features")
-    source: str = _setting("SOURCE", "demo", "Where market data come from", "demo, bybit, or a recorded file or folder")
+    flow: Literal["trading", "features"] = _setting(
+        "FLOW", "trading", "Dataflow that run-dataflow runs", "trading or features"
+    )
+    account: str = _setting(
+        "LOCKSTEP_ACCOUNT", "paper", "Account that signals trade", "paper, live (an order-manager), or a YAML file"
+    )
+    strategies: Path | None = _setting(
+        "LOCKSTEP_STRATEGIES",
+        None,
+        "Strategies that run-dataflow puts in force; unset: those that come along",
+        "a folder",
+    )
+    source: str = _setting(
+        "SOURCE", "demo", "Where market data come from", "demo, bybit, ws-gateway, or a recorded file or folder"
+    )
     symbols: Annotated[tuple[str, ...], NoDecode] = _setting(
         "SYMBOLS", ("BTCUSDT", "ETHUSDT"), "Symbols to collect", "names such as BTCUSDT,ETHUSDT"
     )

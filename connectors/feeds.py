@@ -1,7 +1,7 @@
 """What the collector collects from: a feed of frames, with its history and its way to ask for a fresh book."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from connectors.frames import Frame
 from schemas.market import Channel, Gap, Kline
@@ -46,4 +46,13 @@ class Feed(Protocol):
 
     async def resync(self, symbol: str) -> None:
         """Have a fresh snapshot of the symbol's book sent, soon. A feed that cannot does nothing."""
+        ...
+
+
+@runtime_checkable
+class Acknowledging(Protocol):
+    """A feed whose sender keeps everything until it hears that it is safe."""
+
+    async def acknowledge(self) -> None:
+        """Everything that was yielded so far is on the log."""
         ...

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from connectors.binance.parse import BinanceParser
 from connectors.bybit.parse import BybitParser
 from connectors.frames import Parser
+from connectors.rabbitmq.gateway_parse import GatewayParser
 
-PARSERS: dict[str, Callable[[], Parser]] = {"bybit": BybitParser, "binance": BinanceParser}
+PARSERS: dict[str, Callable[[], Parser]] = {"bybit": BybitParser, "binance": BinanceParser, "ws-gateway": GatewayParser}
 
 
 def parser_for(venue: str) -> Parser:

@@ -13,7 +13,7 @@ from connectors.appender import Appender
 from connectors.buffer import Buffer
 from connectors.collector import Collector, Enrich, Summary, alone
 from connectors.commands import Commands
-from connectors.feeds import Feed, Item, Lost
+from connectors.feeds import Acknowledging, Feed, Item, Lost
 from connectors.log import Log
 from connectors.pace import wall_clock
 from connectors.resume import restart_gaps
@@ -165,6 +165,9 @@ class _Session:
             self.collector.feed(batch, self.clock())
             self.collector.tick(self.clock())
             self.appender.ready()
+            if batch and isinstance(self.feed, Acknowledging):
+                await self.appender.room(0)
+                await self.feed.acknowledge()
         else:
             # One thing at a time: the embedded log lets go of the interpreter at every row, and takes long to get it
             # back from a thread that computes.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fix_kafka", "tests.fix_postgres", "tests.fix_requirements"]
+pytest_plugins = ["tests.fix_kafka", "tests.fix_postgres", "tests.fix_rabbitmq", "tests.fix_requirements"]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -85,6 +85,7 @@ SAYS: Mapping[tuple[str, ...], tuple[list[str], int, Callable[[Any], bool]]] = {
     ("replay",): ([], 0, has("topics", "seconds")),
     ("parity",): ([], 1, has("identical", "topics")),  # nothing was published yet
     ("digest",): (["events"], 0, has("topic", "digest")),
+    ("backtest",): ([], 0, has("run", "metrics", "missing", "digests", "result", "page")),
     ("log", "ls"): ([], 0, rows("topic", "shards", "records")),
     ("log", "describe"): (["events"], 0, rows("shard", "start", "end")),
     ("log", "copy"): (["events", "--to-sqlite", "{tmp}"], 0, rows("shard", "records")),
@@ -93,7 +94,7 @@ SAYS: Mapping[tuple[str, ...], tuple[list[str], int, Callable[[Any], bool]]] = {
     ("requirements",): (["--record", "{tmp}/record.json"], 0, has("FS-SC-001")),
 }
 """Arguments, exit code and shape of what each verb prints with --json."""
-ELSEWHERE = {("up",)}
+ELSEWHERE = {("up",), ("explain",)}
 """Tested with what they do."""
 
 
@@ -140,7 +141,7 @@ def test_make_knows_how_to_do_every_target() -> None:
 @pytest.mark.parametrize("document", ["Makefile", "README.md"])
 def test_the_verbs_that_documents_name_exist(document: str) -> None:
     """With their sub-verbs: `lockstep log tail`."""
-    words = r"(?:bin/|\)/|`|^\s*)lockstep +([a-z][a-z-]+)(?: +([a-z-]+))?"
+    words = r"(?:bin/|\)/|`|^\s*)lockstep +([a-z][a-z-]+)(?: +([a-z][a-z-]*))?"
     named = re.findall(words, (ROOT / document).read_text(), re.MULTILINE)
     groups = {path[0] for path in COMMANDS if len(path) > 1}
 

@@ -24,9 +24,9 @@ def test_a_run_killed_again_and_again_leaves_nothing_behind_and_loses_nothing(ho
     home.nothing_left()
 
     second = home.run_dataflow("--processes", "2")
-    members = home.processes("run", "features", "-i")
+    members = home.processes("run", "trading", "-i")
     orphans = [*members, home.one("serve"), home.one("collect")]
-    watching = [*home.processes("cli.guardian"), home.one("run", "features", "--processes")]
+    watching = [*home.processes("cli.guardian"), home.one("run", "trading", "--processes")]
     kill_9(psutil.Process(second.pid), *watching)
     second.wait()
     assert (len(members), len(watching)) == (2, 3)

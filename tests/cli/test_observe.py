@@ -17,7 +17,7 @@ SECOND = 1_000_000
 def log(tmp_path: Path) -> Log:
     """Two shards with one event and one vector from before."""
     log = open_log(None, tmp_path, {})
-    for topic in ("events", "features", "quality", "dead-letters"):
+    for topic in ("events", "features", "decisions", "signals", "account", "quality", "dead-letters"):
         log.create(topic, 2)
     events(log, 0, 1)
     vector(log, 0, event=0)

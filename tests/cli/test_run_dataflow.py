@@ -67,17 +67,17 @@ def test_a_second_run_in_the_same_home_is_refused_and_names_the_first(
 def test_a_second_writer_is_refused_and_names_the_first(running: tuple[Home, subprocess.Popen[str]]) -> None:
     """At once, before it could touch the state of the first."""
     home, _ = running
-    flow = home.one("run", "features").pid
+    flow = home.one("run", "trading").pid
     output = home.run("run", code=5)
 
-    assert f"process {flow} already runs features" in output
-    assert home.one("run", "features").pid == flow
+    assert f"process {flow} already runs trading" in output
+    assert home.one("run", "trading").pid == flow
 
 
 def test_a_killed_flow_is_started_again(running: tuple[Home, subprocess.Popen[str]]) -> None:
     home, process = running
     before = home.vectors()
-    home.one("run", "features").kill()
+    home.one("run", "trading").kill()
 
     home.more_vectors(before + 4, process)
 
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_it_well(running: tuple[Home, subprocess.Popen[str]]) -> Non
 def test_sigterm_ends_a_run_with_several_processes(home: Home) -> None:
     """With a cluster of two below it."""
     process = home.run_dataflow("--processes", "2")
-    assert len(home.processes("run", "features", "-i")) == 2
+    assert len(home.processes("run", "trading", "-i")) == 2
     process.send_signal(signal.SIGTERM)
     output = ended(process)
 

@@ -1,0 +1,1 @@
+"""RabbitMQ, through which the other services are reached: publishing and consuming without losing anything."""

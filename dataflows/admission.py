@@ -1,0 +1,48 @@
+"""What of a log's control events counts in a backtest."""
+
+from typing import Any
+
+from schemas.account import AccountConfigured
+from schemas.strategy import ModelActivated, StrategyConfigured
+
+BY = "backtest"
+"""Who configured the strategies that a backtest brings along."""
+
+
+class Admission:
+    """Stands first: holds back what the backtest replaces.
+
+    Nothing makes the account live. With ``own`` strategies those of the log do not count; with ``only``, no others do,
+    nor their models.
+    """
+
+    layout = 1
+    takes = frozenset((AccountConfigured, StrategyConfigured, ModelActivated))
+
+    def __init__(self, own: bool = False, only: frozenset[str] | None = None) -> None:
+        self.own = own
+        self.only = only
+
+    def feed(self, record: Any, out: list[Any]) -> None:
+        """Pass on what counts."""
+        if self.admits(record):
+            out.append(record)
+
+    def admits(self, record: Any) -> bool:
+        """Whether a record counts."""
+        kind = type(record)
+        if kind is AccountConfigured:
+            return bool(record.kind == "paper")
+        if kind is StrategyConfigured:
+            return self._wanted(record.settings.strategy) and (not self.own or record.by == BY)
+        return kind is not ModelActivated or self._wanted(record.strategy)
+
+    def snapshot(self) -> Any:
+        """There is no state."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """The inverse of ``snapshot``."""
+
+    def _wanted(self, strategy: str) -> bool:
+        return self.only is None or strategy in self.only
