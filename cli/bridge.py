@@ -10,12 +10,12 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
-import structlog
 import typer
 
-from cli.context import Context, UserError
+from cli.context import Context, UserError, amqp_url
 from cli.flow import WAIT_FOR_LEASE, log_name
 from cli.settings import Settings
+from cli.strategies import account_of
 from cli.topics import create_topics
 from connectors.measures import Measures
 from connectors.peers.peer import Peer
@@ -27,7 +27,10 @@ from dataflows.positions import parse_place
 PATIENCE = 600.0
 """Seconds for which the bridge waits for a database that is away before it ends."""
 
-PAPER = "LOCKSTEP_ACCOUNT=paper: the flow executes its signals itself, and an order-manager would execute them as well"
+PAPER = (
+    "LOCKSTEP_ACCOUNT=paper: the flow executes its signals itself, and an order-manager would execute them as well."
+    " Set LOCKSTEP_ACCOUNT=live, or bridge with --no-signals"
+)
 
 
 class Source(StrEnum):
@@ -78,8 +81,8 @@ def bridge(
 async def _carry(context: Context, parts: Parts, told: Callable[[Status], None] | None) -> Status:
     settings = context.settings
     amqp = amqp_url(settings)
-    if parts.signals and settings.account == "paper":
-        structlog.get_logger().warning("bridge.paper_account", advice=PAPER)
+    if parts.signals and account_of(context).kind == "paper":
+        raise UserError(PAPER)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -97,17 +100,6 @@ async def _carry(context: Context, parts: Parts, told: Callable[[Status], None] 
     finally:
         lease.release()
         log.close()
-
-
-def amqp_url(settings: Settings) -> str:
-    """Where RabbitMQ is.
-
-    Raises:
-        UserError: when the settings do not say.
-    """
-    if settings.amqp_url is None:
-        raise UserError("AMQP_URL is not set: say where RabbitMQ is, such as amqp://user:password@host:5672/")
-    return settings.amqp_url.get_secret_value()
 
 
 def position_manager(settings: Settings) -> Callable[[], Peer] | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.context import Context, Exit, UserError
+from cli.context import Context, Exit, UserError, amqp_url
 from cli.settings import read_settings
 from cli.topics import create_topics
 from connectors.collector import Summary
@@ -87,7 +87,7 @@ def gateway_feed(symbols: list[str]) -> Feed:
     Raises:
         UserError: when the settings do not say where RabbitMQ is.
     """
-    from cli.bridge import amqp_url, gateway
+    from cli.bridge import gateway
     from connectors.rabbitmq.gateway_feed import GatewayFeed
 
     settings = read_settings()

@@ -183,6 +183,17 @@ class Context:
         self.close()
 
 
+def amqp_url(settings: Settings) -> str:
+    """Where RabbitMQ is.
+
+    Raises:
+        UserError: when the settings do not say.
+    """
+    if settings.amqp_url is None:
+        raise UserError("AMQP_URL is not set: say where RabbitMQ is, such as amqp://user:password@host:5672/")
+    return settings.amqp_url.get_secret_value()
+
+
 def configure_logging(log_format: str) -> None:
     """Log lines on standard error, as what a verb says is on standard output: for a terminal, or as JSON objects."""
     shared: list[structlog.typing.Processor] = [

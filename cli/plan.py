@@ -8,7 +8,9 @@ from cli.context import UserError
 from cli.flows import Flow
 from cli.settings import SYMBOL, Settings
 
-EXCHANGES = ("demo", "bybit")
+LIVE = ("bybit", "ws-gateway")
+"""Sources that go on for ever."""
+EXCHANGES = ("demo", *LIVE)
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Plan:
     processes: int = 1
     duration: float = 0.0
     """Seconds; 0: until Ctrl-C."""
+    live: bool = False
+    """Whether an order-manager executes the signals, and the bridge must run."""
 
     @property
     def pace(self) -> str:
@@ -35,7 +39,7 @@ class Plan:
     @property
     def begins_anew(self) -> bool:
         """Whether the source tells a story with a beginning of its own, which a log can hold only once."""
-        return self.source != "bybit" and not (self.source == "demo" and self.speed == 1.0)
+        return self.source not in LIVE and not (self.source == "demo" and self.speed == 1.0)
 
     @property
     def session(self) -> str:
@@ -52,10 +56,12 @@ class Plan:
     def commands(self) -> dict[str, list[str]]:
         """The verb and options of each child, by its name, in the order in which they are started."""
         trading = {"persist": ["persist"]} if self.flow is Flow.trading else {}
+        bridge = {"bridge": ["bridge", "--every", "0"]} if self.live else {}
         collect = ["--source", self.source, "--symbols", ",".join(self.symbols), "--speed", self.pace]
         return {
             "flow": ["run", self.flow.value, "--processes", str(self.processes)],
             **trading,
+            **bridge,
             "api": ["serve"],
             "collect": ["collect", *collect],
         }

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,13 @@ from rich.live import Live
 from cli import sessions
 from cli.alone import alone
 from cli.cluster import FINAL
-from cli.context import Context, Exit, UserError
+from cli.context import Context, Exit, UserError, amqp_url
 from cli.flows import Flow
 from cli.observe import Observer
 from cli.plan import Plan, plan
 from cli.processes import GRACE, HURRY, Processes
 from cli.screen import line, screen, summary
-from cli.strategies import in_force, strategies_of
+from cli.strategies import account_of, in_force, strategies_of
 from cli.topics import create_topics
 from connectors.control import broadcast
 from connectors.log import Log
@@ -59,6 +60,9 @@ def run_dataflow(
     with Context() as context:
         wanted = plan(context.settings, source, symbols, speed, flow, processes, duration)
         context.registry_file()  # refused here rather than by a child
+        if wanted.flow is Flow.trading and account_of(context).kind == "live":
+            amqp_url(context.settings)  # signals for an order-manager that nobody can reach would be lost on it
+            wanted = replace(wanted, live=True)
         with alone(context.path("run.lock"), ALREADY):
             Run(context, wanted, parent).go()
 

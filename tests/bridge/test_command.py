@@ -37,7 +37,7 @@ def start(installation: Installation) -> subprocess.Popen[str]:
 
 def test_the_bridge_reports_in_json_and_ends_in_good_order(installation, broker):
     """Status lines while it runs, the same line at the end, and numbers for Prometheus."""
-    installation.settings["AMQP_URL"] = broker
+    installation.settings |= {"AMQP_URL": broker, "LOCKSTEP_ACCOUNT": "live"}
     process = start(installation)
     first = json.loads(process.stdout.readline())
     log = installation.log()
@@ -57,7 +57,7 @@ def test_the_bridge_reports_in_json_and_ends_in_good_order(installation, broker)
 
 def test_a_second_bridge_is_refused(installation, broker):
     """Two would send everything twice: the second one says who the first is, and ends with 5."""
-    installation.settings["AMQP_URL"] = broker
+    installation.settings |= {"AMQP_URL": broker, "LOCKSTEP_ACCOUNT": "live"}
     process = start(installation)
     process.stdout.readline()
     try:
@@ -74,12 +74,13 @@ def test_what_is_missing_is_said(installation):
     assert "AMQP_URL is not set" in installation.run("bridge", code=2)
     installation.settings["AMQP_URL"] = "amqp://127.0.0.1:9/"
     assert "--from" in installation.run("bridge", "--from", "noon", code=2)
+    assert "LOCKSTEP_ACCOUNT=paper" in installation.run("bridge", code=2)
 
 
 @pytest.mark.req("MS-EC-05")
 def test_the_bridge_waits_for_a_broker_that_is_away(installation, rabbitmq_server):
     """It starts without one, and nothing that was decided meanwhile is lost."""
-    installation.settings["AMQP_URL"] = rabbitmq_server.url
+    installation.settings |= {"AMQP_URL": rabbitmq_server.url, "LOCKSTEP_ACCOUNT": "live"}
     process = start(installation)
     assert json.loads(process.stdout.readline())["queues"][QUEUE]["up"] is False
     log = installation.log()

@@ -74,7 +74,7 @@ def test_ten_thousand_signals_survive_restarts_and_kills(
     rabbitmq_server: RabbitServer, database_url: str, tmp_path: Path
 ) -> None:
     installation = Installation(tmp_path / "home", database_url, kafka=None)
-    installation.settings["AMQP_URL"] = rabbitmq_server.start()
+    installation.settings |= {"AMQP_URL": rabbitmq_server.start(), "LOCKSTEP_ACCOUNT": "live"}
     installation.run("migrate", "up")
     log = installation.log()
     log.create(SIGNALS.name, installation.shards)

@@ -91,10 +91,11 @@ SAYS: Mapping[tuple[str, ...], tuple[list[str], int, Callable[[Any], bool]]] = {
     ("log", "copy"): (["events", "--to-sqlite", "{tmp}"], 0, rows("shard", "records")),
     ("migrate", "status"): ([], 0, rows("number", "name", "state")),
     ("settings",): ([], 0, rows("name", "value", "source")),
+    ("strategies", "check"): ([], 0, rows("strategy", "symbols")),
     ("requirements",): (["--record", "{tmp}/record.json"], 0, has("FS-SC-001")),
 }
 """Arguments, exit code and shape of what each verb prints with --json."""
-ELSEWHERE = {("up",), ("explain",)}
+ELSEWHERE = {("up",), ("explain",), ("bridge",)}
 """Tested with what they do."""
 
 
