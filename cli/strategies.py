@@ -9,13 +9,13 @@ from typing import Annotated
 import msgspec
 import typer
 import yaml
-from connectors.strategies import StrategiesError, load
 from rich.console import Console
 from rich.table import Table
 
 from cli.context import CONFIG, Context, UserError
 from cli.topics import create_topics
 from connectors.control import broadcast
+from connectors.strategies import StrategiesError, load
 from schemas.account import AccountConfigured
 from schemas.events import Control
 from schemas.strategy import Strategy, StrategyConfigured
