@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import latency, sessions, strategies, throughput, vectors
+from bench import backtests, latency, sessions, strategies, throughput, vectors
 from connectors.feeds import Feed
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
@@ -62,6 +62,8 @@ def report_strategies(registry: Registry, folder: Path, short: bool) -> None:
         symbols = [f"SYM{number:03d}USDT" for number in range(2)]
         features = FeatureSet.compile(registry)
         alone, costs = strategies.microseconds_per_event(log, features, symbols, 1 if short else 3)
+        speed, market = backtests.measure(log, features, symbols)
+    print(f"backtest with 3 strategies: {speed:,.0f} events/s, {market:,.0f} s of market per second")
     listed = ", ".join(f"{number}: {cost:.1f} us ({cost / alone:.2f})" for number, cost in costs.items())
     print(f"an event costs {alone:.1f} us in the market stage alone; with strategies {listed}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.sessions import SHARDS
-from bench.strategies import strategies
+from bench.strategies import control
 from connectors.control import FIRST
 from connectors.log import Log, NewRecord, open_log
 from connectors.postgres.embedded import EmbeddedPostgres
@@ -50,7 +50,7 @@ def measure(name: str, home: Path, bootstrap: str | None, appends: int) -> Laten
     for topic in TOPICS:
         log.create(topic.name, SHARDS, topic.cleanup)
     for shard in range(SHARDS):
-        log.append("events", shard, [NewRecord(None, event, FIRST) for event in strategies(3, SYMBOLS)])
+        log.append("events", shard, [NewRecord(None, event, FIRST) for event in control(3, SYMBOLS)])
     with EmbeddedPostgres(home / "postgres") as postgres:
         flow = start_flow(home, bootstrap, postgres.url)
         context = multiprocessing.get_context("spawn")

@@ -19,14 +19,24 @@ from schemas.strategy import Rate, Strategy, StrategyConfigured, Warmup
 COUNTS = (0, 1, 5, 20)
 
 
-def strategies(number: int, symbols: Sequence[str]) -> list[bytes]:
-    """Paper account and strategies that decide every two seconds, and trade whenever they may."""
+def strategies(number: int, symbols: Sequence[str]) -> list[Strategy]:
+    """Strategies that decide every two seconds, and trade whenever they may."""
     busy = Warmup(frequency=30.0, randomness=0.5, threshold=0.0)
-    settings = [
+    return [
         Strategy(f"strategy_{index:02d}", tuple(symbols), warmup=busy, rate=Rate(60.0, 60)) for index in range(number)
     ]
-    events = [AccountConfigured(1, "paper"), *(StrategyConfigured(1, each) for each in settings)]
-    return [encode(event) for event in events]
+
+
+def paper() -> AccountConfigured:
+    """The paper account with its usual terms."""
+    return AccountConfigured(1, "paper")
+
+
+def control(number: int, symbols: Sequence[str]) -> list[bytes]:
+    """The events that put both in force."""
+    return [
+        encode(event) for event in (paper(), *(StrategyConfigured(1, each) for each in strategies(number, symbols)))
+    ]
 
 
 def microseconds_per_event(
@@ -41,7 +51,7 @@ def microseconds_per_event(
         alone.append(_timed([market.engine(features, shard) for shard in range(SHARDS)], shards, []))
         for number in COUNTS:
             engines = [trading.engine(features, shard) for shard in range(SHARDS)]
-            costs[number].append(_timed(engines, shards, strategies(number, symbols)))
+            costs[number].append(_timed(engines, shards, control(number, symbols)))
     return median(alone), {number: median(times) for number, times in costs.items()}
 
 
