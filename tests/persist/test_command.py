@@ -48,7 +48,7 @@ def test_stores_until_told_to_stop_and_goes_on_where_it_was(url: str, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.req("TK-MS-06", "TK-MS-07", "MS-FR-013", "MS-SC-007")
+@pytest.mark.req("TK-MS-06", "TK-MS-07", "MS-FR-013", "MS-SC-007", "MS-US-1.3")
 def test_what_the_trading_flow_decides_and_does_is_in_the_tables(url: str, tmp_path: Path) -> None:
     """From the demo exchange through the flow: every record of the log once, with its own id."""
     installation = Installation(tmp_path / "home", url, None, shards=SHARDS)
