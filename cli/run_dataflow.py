@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -151,20 +150,21 @@ class Run:
         self.hint = "Finishing what was collected. Ctrl-C ends the run at once."
         for name in ("collect", *self.plan.followers):
             self._end(name)
-        del self.commands["collect"]
+        commands = {name: self.commands.pop(name) for name in ("collect", *self.plan.followers)}
         for name in self.plan.followers if self.observer.seen.events else ():
-            self._catch_up(name)
+            if name != "flow" or self.children.returncode(name) != 0:
+                self._catch_up(name, [*commands[name], "--until-end"])
 
-    def _catch_up(self, name: str) -> None:
+    def _catch_up(self, name: str, command: list[str]) -> None:
         """Run a child once more, to where the log ends now."""
-        if self.children.returncode(name) == 0 and name == "flow":
+        if self._over():
             return
-        self.commands[name].append("--until-end")
-        if not self._over():
-            self._start(name)
+        self.commands[name] = command
+        self._start(name)
         while self.children.returncode(name) != 0 and not self._over():
             self._look()
-            self._mend({"collect", *self.plan.followers})
+            self._mend(finished=name)
+        del self.commands[name]
 
     def _end(self, name: str) -> None:
         """Ask a child to end and show what happens until it did; who does not in time is ended with all the rest."""
@@ -183,12 +183,12 @@ class Run:
             self.next_line += LINES
             self._say(line(self.observer.seen))
 
-    def _mend(self, finished: Collection[str] = ("collect",)) -> None:
-        """Start what died again; say why when that would not help. Those in ``finished`` may end well."""
+    def _mend(self, finished: str = "collect") -> None:
+        """Start what died again; say why when that would not help. ``finished`` may end well."""
         self.children.guard()
         for name in self.commands:
             code = self.children.returncode(name)
-            if code is None or (code == 0 and name in finished):
+            if code is None or (code == 0 and name == finished):
                 continue
             now = time.monotonic()
             self.restarts = [then for then in self.restarts if now - then < WINDOW]

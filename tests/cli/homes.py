@@ -20,6 +20,8 @@ from tests.installation import Installation, wait_until
 class Home(Installation):
     """An installation without any server of somebody else."""
 
+    flow = "trading"
+
     def __init__(self, home: Path) -> None:
         super().__init__(home, database_url="", kafka=None)
 
