@@ -34,7 +34,7 @@ def json_schema(topic: Topic) -> dict[str, Any]:
 
     >>> from schemas.topics import EVENTS
     >>> sorted(json_schema(EVENTS)["discriminator"]["mapping"])[:3]
-    ['book.delta', 'book.snapshot', 'funding']
+    ['account.configured', 'balance', 'book.delta']
     """
     (schema,), definitions = msgspec.json.schema_components([topic.record], ref_template="#/$defs/{name}")
     title = {"$schema": DIALECT, "title": topic.name, "description": topic.about}

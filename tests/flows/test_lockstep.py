@@ -71,7 +71,7 @@ def collect(installation: Installation, kind: str, source: list[str], speed: str
 def source_arguments(request: pytest.FixtureRequest) -> list[str]:
     """The options of ``collect``: a recording where there are recordings."""
     if request.param in ("demo", *FLOWS):
-        return ["--source", "demo", "--seconds", "900" if request.param in FLOWS else "240"]
+        return ["--source", "demo", "--seconds", "660" if request.param in FLOWS else "240"]
     data = request.getfixturevalue("shared_data")
     files = BYBIT if request.param == "bybit" else BINANCE
     return ["--source", ",".join(str(data / name) for name in files)]

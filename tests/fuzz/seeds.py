@@ -55,7 +55,27 @@ def binance_messages() -> list[Any]:
     return messages + [{"stream": "btcusdt@depth", "data": message} for message in messages]
 
 
+def gateway_messages() -> list[Any]:
+    """One of each queue: an exchange message's elements in an envelope each."""
+    kinds = {"publicTrade": "trade", "tickers": "ticker", "orderbook": "orderbook", "kline": "kline"}
+    messages = []
+    for message in bybit_messages():
+        if (kind := kinds.get(str(message.get("topic")).split(".")[0])) is None:
+            continue
+        data = message["data"]
+        for element in data if isinstance(data, list) else [data]:
+            book = {"type": message["type"]} if kind == "orderbook" else {}
+            messages.append((kind, message["topic"], element | book))
+    rate = {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingRateTimestamp": str(MS), "nextFundingTime": str(MS)}
+    messages += [("funding", "fundingRate.BTCUSDT", rate), ("liquidation", "liquidation", {"s": "BTCUSDT"})]
+    times = {"timestamp": "2023-11-14T22:13:20.000000", "received_at": "2023-11-14T22:13:20.100000"}
+    return [
+        {"event_id": "1", "event_type": kind, "topic": topic, **times, "payload": payload, "trace_id": "2"}
+        for kind, topic, payload in messages
+    ]
+
+
 def seeds() -> dict[str, list[bytes]]:
     """Frames by venue."""
-    made = {"bybit": bybit_messages(), "binance": binance_messages()}
+    made = {"bybit": bybit_messages(), "binance": binance_messages(), "ws-gateway": gateway_messages()}
     return {venue: [json.dumps(message).encode() for message in messages] for venue, messages in made.items()}

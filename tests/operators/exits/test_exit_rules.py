@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import accumulate, permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from operators.exits.rule import Rule, in_order
@@ -77,6 +77,7 @@ def test_take_profit_equals_exact_arithmetic(path, size, entry, percent, absolut
 @given(paths, sizes, prices, percents, percents, st.none() | percents)
 def test_trailing_stop_equals_exact_arithmetic(path, size, entry, activation, distance, lock_in):
     """Armed by the best price so far; triggers at the distance from it, or at the profit that is locked in."""
+    assume(lock_in is None or lock_in < activation)
     trailing = {"enabled": True, "activation": activation, "distance": distance, "lock_in": lock_in}
 
     best = list(accumulate(path, max if size > 0 else min))
