@@ -16,8 +16,9 @@ class Report(msgspec.Struct, array_like=True):
     Reports and our own executions come by different ways, and either may be first. ``moved`` is what was executed since
     the report, ``late`` what was executed shortly before it and does not seem to be in it, and ``ahead`` what the
     report has already and our executions have not told yet: they add up to ``size + late + moved - ahead``, unless
-    somebody else trades. ``newer`` says that something was executed since the report. Reports of the flow's own paper
-    exchange are ``exact``: they come with the execution itself.
+    somebody else trades. ``low`` and ``high`` are how far ``late + moved`` went on its way, counted from the report: a
+    report from the middle of it lies between. ``newer`` says that something was executed since the report. Reports of
+    the flow's own paper exchange are ``exact``: they come with the execution itself.
 
     >>> report = Report()
     >>> report.told(2.0, None, clock=5); report.executed(-0.5, clock=6); report.size, report.confirmed
@@ -35,6 +36,8 @@ class Report(msgspec.Struct, array_like=True):
     newer: bool = False
     executed_at: int = 0
     exact: bool = False
+    low: float = 0.0
+    high: float = 0.0
 
     def told(self, size: float, entry: float | None, clock: int, exact: bool = False) -> None:
         """The account reports its position.
@@ -42,15 +45,17 @@ class Report(msgspec.Struct, array_like=True):
         If that has only a part of what was just executed, or nothing of it, the rest is late: another report of it is
         on its way.
         """
-        before, sum_moved = self.size or 0.0, self.late + self.moved
-        behind = before + sum_moved - size
-        is_late = behind * sum_moved > 0 and SAME < abs(behind) <= abs(sum_moved) + SAME
+        before = self.size or 0.0
+        behind = before + self.late + self.moved - size
+        low, high = before + self.low - size, before + self.high - size
+        is_late = abs(behind) > SAME and low <= SAME and high >= -SAME
         self.size, self.entry, self.heard, self.exact = size, entry, clock, exact
         self.moved, self.late, self.newer = 0.0, 0.0, False
+        self.low = self.high = 0.0
         if exact:
             self.ahead = 0.0
         elif is_late and clock < self.executed_at + LATE:
-            self.late = behind
+            self.late, self.low, self.high = behind, min(low, 0.0), max(high, 0.0)
         else:
             self.ahead -= behind
 
@@ -64,12 +69,14 @@ class Report(msgspec.Struct, array_like=True):
             signed -= known
         if abs(signed) > SAME:
             self.moved += signed
+            self.low, self.high = min(self.low, self.late + self.moved), max(self.high, self.late + self.moved)
             self.newer, self.executed_at = True, clock
 
     def settle(self, clock: int) -> None:
         """What is still late after a while will not come: somebody else traded."""
-        if self.heard is not None and clock >= self.heard + LATE:
+        if self.late and self.heard is not None and clock >= self.heard + LATE:
             self.late = 0.0
+            self.low, self.high = min(self.moved, 0.0), max(self.moved, 0.0)
 
     @property
     def stale(self) -> bool:

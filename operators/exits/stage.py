@@ -34,7 +34,7 @@ class ExitsStage:
     Settings that are disabled, or that no longer list a symbol, still close what they hold.
     """
 
-    layout = 1
+    layout = 2
 
     def __init__(self, cursor: Cursor, quotes: Quotes, accounts: AccountStage, rules: Iterable[Rule] = RULES) -> None:
         self.quotes = quotes
