@@ -26,6 +26,7 @@ from connectors.rabbitmq.progress import ALIVE, Database, Progress
 from connectors.rabbitmq.publish import Publisher
 from connectors.rabbitmq.signal_message import QUEUE as SIGNAL_QUEUE
 from connectors.rabbitmq.signal_message import signal_message
+from connectors.rabbitmq.together import first_of
 from schemas.topics import FEATURES, SIGNALS
 
 PULSE = 1.0
@@ -122,7 +123,7 @@ class Bridge:
                     partial(self._pulse, told),
                     (stop or asyncio.Event()).wait,
                 ]
-                await _first([writing, *(asyncio.ensure_future(begin()) for begin in work)])
+                await first_of([writing, *(asyncio.ensure_future(begin()) for begin in work)])
             finally:
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
@@ -239,15 +240,3 @@ def _of(route: Outbound) -> dict[str, Any]:
         "up": route.publisher.link.up,
         "positions": dict(sent.positions),
     }
-
-
-async def _first(tasks: "list[asyncio.Future[Any]]") -> None:
-    """Return when the first task ends, with the others cancelled; raises what it raised."""
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

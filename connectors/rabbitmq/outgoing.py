@@ -16,6 +16,7 @@ from connectors.rabbitmq.journal import Journal
 from connectors.rabbitmq.link import Backoff
 from connectors.rabbitmq.progress import Progress
 from connectors.rabbitmq.publish import Outgoing, Publisher
+from connectors.rabbitmq.together import first_of
 from schemas.codec import UNREADABLE
 
 WINDOW = 64
@@ -90,13 +91,8 @@ class Outbound:
         tasks = [asyncio.create_task(self._shard(shard, starts[shard])) for shard in range(self.shards)]
         tasks += [asyncio.create_task(self.publisher.run()), asyncio.create_task(self._save())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await first_of(tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             for thread in self.threads:
                 thread.shutdown(wait=True)
 
