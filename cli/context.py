@@ -129,6 +129,16 @@ class Context:
         """Where the embedded log in use and the recovery state of its flows are."""
         return sessions.current(self.home)
 
+    @property
+    def models(self) -> Path:
+        """Where model files live."""
+        return self.settings.models or self.home / "models"
+
+    @property
+    def datasets(self) -> Path:
+        """Where datasets live."""
+        return self.settings.datasets or self.home / "datasets"
+
     def open_log(self) -> Log:
         """The log that the settings name: Kafka, or the embedded one of the session in use."""
         log = open_log(self.settings.kafka_bootstrap_servers, self.session / "log", sources.kafka_settings())

@@ -70,7 +70,7 @@ def run(
                 recovery.discard(directory)
         log = context.open_log()
         create_topics(log, context.settings, prefix)
-        job = Job(recipe_of(flow), log, context.settings.shards, context.registry(), batch)
+        job = Job(recipe_of(flow, context.models), log, context.settings.shards, context.registry(), batch)
         job.prepare(directory, log_name(context))
         if process is None and processes > 1:
             url = context.database_url()
@@ -151,7 +151,9 @@ def replay(
     begin = time.perf_counter()
     with Context() as context:
         log = context.open_log()
-        job = Job(recipe_of(flow), log, shards_of(log, context.settings.shards), context.registry(), batch)
+        job = Job(
+            recipe_of(flow, context.models), log, shards_of(log, context.settings.shards), context.registry(), batch
+        )
         counters = job.replay(place_of(first), place_of(last), prefix)
     seconds = time.perf_counter() - begin
     topics = {prefix + topic: counters.written.get(prefix + topic, 0) for topic in job.recipe.WRITES}
@@ -172,7 +174,7 @@ def parity(
     """Replay a range through today's code and compare it with what was published. Exit 1 on any difference."""
     with Context() as context:
         log = context.open_log()
-        job = Job(recipe_of(flow), log, shards_of(log, context.settings.shards), context.registry())
+        job = Job(recipe_of(flow, context.models), log, shards_of(log, context.settings.shards), context.registry())
         result = job.parity(place_of(first), place_of(last))
     if as_json:
         rows = {

@@ -70,6 +70,13 @@ class Settings(BaseSettings):
         "LOCKSTEP_RETENTION_DAYS", None, "How long new topics keep records; unset: for ever",
         "a number of days above 0", gt=0,
     )  # fmt: skip
+    models: Path | None = _setting(
+        "MODEL_STORAGE_PATH", None, "Where model files live; unset: models in LOCKSTEP_HOME", "a folder"
+    )
+    datasets: Path | None = _setting(
+        "FEATURE_SERVICE_DATASET_STORAGE_PATH", None, "Where datasets live; unset: datasets in LOCKSTEP_HOME",
+        "a folder",
+    )  # fmt: skip
     topic_prefix: str = _setting(
         "LOCKSTEP_TOPIC_PREFIX", "", "Put before the name of every topic, for several installations on one cluster",
         "letters, digits, '.', '_' and '-'", pattern=r"^[A-Za-z0-9._-]{0,100}$",

@@ -3,7 +3,8 @@
 from typing import Any
 
 from schemas.account import AccountConfigured
-from schemas.strategy import ModelActivated, StrategyConfigured
+from schemas.model import ModelActivated, ModelShadowed
+from schemas.strategy import StrategyConfigured
 
 BY = "backtest"
 """Who configured the strategies that a backtest brings along."""
@@ -17,7 +18,7 @@ class Admission:
     """
 
     layout = 1
-    takes = frozenset((AccountConfigured, StrategyConfigured, ModelActivated))
+    takes = frozenset((AccountConfigured, StrategyConfigured, ModelActivated, ModelShadowed))
 
     def __init__(self, own: bool = False, only: frozenset[str] | None = None) -> None:
         self.own = own
@@ -35,7 +36,7 @@ class Admission:
             return bool(record.kind == "paper")
         if kind is StrategyConfigured:
             return self._wanted(record.settings.strategy) and (not self.own or record.by == BY)
-        return kind is not ModelActivated or self._wanted(record.strategy)
+        return kind not in (ModelActivated, ModelShadowed) or self._wanted(record.strategy)
 
     def snapshot(self) -> Any:
         """There is no state."""

@@ -7,9 +7,10 @@ from connectors.log import Log
 from schemas.account import AccountConfigured
 from schemas.codec import UNREADABLE, decode_event
 from schemas.events import Control
-from schemas.strategy import ModelActivated, StrategyConfigured
+from schemas.model import ModelShadowed
+from schemas.strategy import StrategyConfigured
 
-MARKS = (b'"account.configured"', b'"strategy.configured"', b'"model.activated"')
+MARKS = (b'"account.configured"', b'"strategy.configured"', b'"model.activated"', b'"model.shadowed"')
 """What the bytes of control events hold; a market event may hold it too, as a text."""
 BATCH = 5_000
 
@@ -64,5 +65,6 @@ def _key(event: Control) -> tuple[str, ...]:
         return ("account", event.kind)
     if isinstance(event, StrategyConfigured):
         return ("strategy", event.settings.strategy)
-    assert isinstance(event, ModelActivated)
+    if isinstance(event, ModelShadowed):
+        return ("shadow", event.strategy, event.symbol or "", event.version)
     return ("model", event.strategy, event.symbol or "")

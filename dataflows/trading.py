@@ -15,20 +15,22 @@ from operators.engine import Cursor, Engine, Stage
 from operators.exits.stage import ExitsStage
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
+from operators.online.models import NO_MODELS, Models
 from operators.paper.stage import PaperBack, PaperFront
 from operators.trading.quotes import Quotes
 from operators.trading.stage import AccountStage
 
 NAME = "trading"
 WRITES = (
-    "quality", "commands", "dead-letters", "decisions", "signals", "account", "checkpoints", "features",
+    "quality", "commands", "dead-letters", "predictions", "models", "decisions", "signals", "account", "checkpoints",
+    "features",
 )  # fmt: skip
-COMPARED = ("features", "quality", "decisions", "signals", "account", "checkpoints")
+COMPARED = ("features", "quality", "predictions", "models", "decisions", "signals", "account", "checkpoints")
 AWAKE = 2
 """The market stage forgets by itself, and quotes are of the last moment."""
 
 
-def stages(features: FeatureSet, cursor: Cursor) -> list[Stage]:
+def stages(features: FeatureSet, cursor: Cursor, models: Models = NO_MODELS) -> list[Stage]:
     """Exits come before entries: what closes a position must not wait for what opens one."""
     market = MarketStage(features, cursor)
     quotes = Quotes(market)
@@ -40,19 +42,9 @@ def stages(features: FeatureSet, cursor: Cursor) -> list[Stage]:
     return [market, *remembering, CheckpointStage(cursor, quotes, remembering)]
 
 
-def engine(features: FeatureSet, shard: int) -> Engine:
+def engine(features: FeatureSet, shard: int, models: Models = NO_MODELS) -> Engine:
     """The engine of one shard."""
-    return Engine(shard, partial(stages, features), awake=AWAKE)
-
-
-def build(source: Source, sink: Sink, features: FeatureSet, begin: Begin = at_once) -> Dataflow:
-    """events -> quality ... features. Live, replay, parity and backtest differ in source, sink and beginning alone."""
-    logic = partial(ShardLogic, partial(engine, features), begin)
-    flow = Dataflow(NAME)
-    events = op.input("events", flow, source)  # (shard, (number, [(offset, value)]))
-    outputs = op.stateful_batch("trade", events, logic)  # (shard, Output), in origin order
-    op.output("topics", outputs, sink)
-    return flow
+    return Engine(shard, partial(stages, features, models=models), awake=AWAKE)
 
 
 def lookback(features: FeatureSet) -> int:
@@ -64,3 +56,35 @@ def layouts(features: FeatureSet) -> tuple[str, str]:
     """Of all stages, and of those that checkpoints hold."""
     chain = stages(features, Cursor(0))
     return layout(chain), layout(chain[1:])
+
+
+class Trading:
+    """The recipe, with the files of its models."""
+
+    NAME: str = NAME
+    WRITES: tuple[str, ...] = WRITES
+    COMPARED: tuple[str, ...] = COMPARED
+
+    def __init__(self, models: Models = NO_MODELS) -> None:
+        self.models = models
+
+    def engine(self, features: FeatureSet, shard: int) -> Engine:
+        """The engine of one shard."""
+        return engine(features, shard, self.models)
+
+    def build(self, source: Source, sink: Sink, features: FeatureSet, begin: Begin = at_once) -> Dataflow:
+        """events -> quality ... features. Live, replay, parity and backtest differ in source, sink and beginning."""
+        logic = partial(ShardLogic, partial(self.engine, features), begin)
+        flow = Dataflow(NAME)
+        events = op.input("events", flow, source)  # (shard, (number, [(offset, value)]))
+        outputs = op.stateful_batch("trade", events, logic)  # (shard, Output), in origin order
+        op.output("topics", outputs, sink)
+        return flow
+
+    def lookback(self, features: FeatureSet) -> int:
+        """How far back, in microseconds, the market stage must be fed before the others may rest on it."""
+        return lookback(features)
+
+    def layouts(self, features: FeatureSet) -> tuple[str, str]:
+        """Of all stages, and of those that checkpoints hold."""
+        return layouts(features)

@@ -5,9 +5,12 @@ import msgspec
 from schemas.account import AnyAccount
 from schemas.checkpoint import Checkpoint
 from schemas.command import AnyCommand
+from schemas.dataset import DatasetDone
 from schemas.dead import DeadLetter
 from schemas.decision import Decision
 from schemas.events import AnyEvent
+from schemas.model import ModelChange, ModelRecord
+from schemas.prediction import AnyPrediction
 from schemas.quality import QualityRecord
 from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
@@ -20,6 +23,10 @@ decode_command = msgspec.json.Decoder(AnyCommand).decode
 decode_decision = msgspec.json.Decoder(Decision).decode
 decode_signal = msgspec.json.Decoder(TradingSignal).decode
 decode_account = msgspec.json.Decoder(AnyAccount).decode
+decode_prediction = msgspec.json.Decoder(AnyPrediction).decode
+decode_model_change = msgspec.json.Decoder(ModelChange).decode
+decode_model_record = msgspec.json.Decoder(ModelRecord).decode
+decode_dataset = msgspec.json.Decoder(DatasetDone).decode
 decode_checkpoint = msgspec.json.Decoder(Checkpoint).decode
 decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
 

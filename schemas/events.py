@@ -2,9 +2,10 @@
 
 from schemas.account import AccountConfigured, BalanceEvent, OrderEvent, PositionEvent
 from schemas.market import AnyMarketEvent
-from schemas.strategy import ModelActivated, StrategyConfigured
+from schemas.model import ModelActivated, ModelShadowed
+from schemas.strategy import StrategyConfigured
 
-Control = AccountConfigured | StrategyConfigured | ModelActivated
+Control = AccountConfigured | StrategyConfigured | ModelActivated | ModelShadowed
 """What concerns every symbol, and so stands in every shard."""
 AnyEvent = AnyMarketEvent | OrderEvent | PositionEvent | BalanceEvent | Control
 """Readers treat an unknown type as a dead letter."""

@@ -27,5 +27,5 @@ class Output(NamedTuple):
 
 def output(record: Any) -> Output:
     """Encode a derived record for the topic of its type."""
-    key = str(getattr(record, "symbol", None) or getattr(record, "source", ""))
+    key = str(getattr(record, "symbol", None) or getattr(record, "source", None) or getattr(record, "strategy", ""))
     return Output(TOPIC_OF[type(record)], key, record.origin, getattr(record, "ts", 0), encode(record))

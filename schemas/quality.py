@@ -18,6 +18,10 @@ Problem = Literal[
     "position.mismatch",
     "position.heard",
     "strategy.failed",
+    "model.drift",
+    "model.refused",
+    "model.failed",
+    "model.slow",
 ]
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, field
 
 from schemas.bounds import LARGEST, Text, Time
+from schemas.learning import Learning
 from schemas.market import Event
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -171,6 +172,7 @@ class Strategy(_Part, frozen=True):
     data: Data = field(default_factory=Data)
     amount: Amount = field(default_factory=Amount)
     exits: Exits = field(default_factory=Exits)
+    learning: Learning = field(default_factory=Learning)
 
     def __post_init__(self) -> None:
         for problem in self.contradictions():
@@ -192,7 +194,7 @@ class Strategy(_Part, frozen=True):
             found.append("exits.trailing.lock_in is not below activation: it would close the moment it is armed")
         if len(set(self.symbols)) < len(self.symbols):
             found.append("symbols names one twice")
-        return found
+        return found + self.learning.contradictions()
 
 
 class StrategyConfigured(Event, frozen=True, gc=False, omit_defaults=True, tag="strategy.configured"):
@@ -203,16 +205,4 @@ class StrategyConfigured(Event, frozen=True, gc=False, omit_defaults=True, tag="
 
     recv: Time
     settings: Strategy
-    by: Text = ""
-
-
-class ModelActivated(Event, frozen=True, gc=False, omit_defaults=True, tag="model.activated"):
-    """The model a strategy uses from here on; ``version`` None: back to warm-up."""
-
-    recv: Time
-    strategy: StrategyId
-    version: Text | None
-    symbol: Symbol | None = None
-    sha256: Text = ""
-    reason: Text = ""
     by: Text = ""

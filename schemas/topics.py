@@ -7,9 +7,12 @@ from zlib import crc32
 from schemas.account import AnyAccount
 from schemas.checkpoint import Checkpoint
 from schemas.command import AnyCommand
+from schemas.dataset import DatasetDone
 from schemas.dead import DeadLetter
 from schemas.decision import Decision
 from schemas.events import AnyEvent
+from schemas.model import ModelChange
+from schemas.prediction import AnyPrediction
 from schemas.quality import QualityRecord
 from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
@@ -36,13 +39,21 @@ SIGNALS = Topic("signals", TradingSignal, "symbol", "Decisions that passed every
 ACCOUNT = Topic(
     "account", AnyAccount, "symbol", "What the paper exchange did, and every execution joined with its signal."
 )
+PREDICTIONS = Topic(
+    "predictions", AnyPrediction, "symbol", "What each model foretold, a horizon later what came of it, and its scores."
+)
+MODELS = Topic("models", ModelChange, "strategy", "Which model is in force or in shadow, and whether it can be used.")
+DATASETS = Topic("datasets", DatasetDone, "symbol", "Dataset builds that ended.")
 CHECKPOINTS = Topic(
     "checkpoints", Checkpoint, "source", "The state of stages that remember without bound, every few minutes."
 )
-COMMANDS = Topic("commands", AnyCommand, "target", "Requests: resynchronise a book.")
+COMMANDS = Topic("commands", AnyCommand, "target", "Requests: resynchronise a book, train a model, build a dataset.")
 DEAD_LETTERS = Topic("dead-letters", DeadLetter, "source", "What could not be read, with the reason.")
 
-TOPICS = (EVENTS, FEATURES, DECISIONS, SIGNALS, ACCOUNT, QUALITY, CHECKPOINTS, COMMANDS, DEAD_LETTERS)
+TOPICS = (
+    EVENTS, FEATURES, PREDICTIONS, MODELS, DECISIONS, SIGNALS, ACCOUNT, QUALITY, DATASETS, CHECKPOINTS, COMMANDS,
+    DEAD_LETTERS,
+)  # fmt: skip
 BY_NAME = {topic.name: topic for topic in TOPICS}
 
 

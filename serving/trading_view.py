@@ -11,8 +11,9 @@ from operators.trading.holding import Holding
 from schemas.account import AccountConfigured, AnyAccount, BalanceEvent, Execution, OrderEvent, PositionEvent
 from schemas.decision import Decision
 from schemas.events import AnyEvent
+from schemas.model import ModelActivated
 from schemas.signal import TradingSignal
-from schemas.strategy import ModelActivated, StrategyConfigured
+from schemas.strategy import StrategyConfigured
 from serving.times import now
 
 KEPT = 1_000

@@ -4,7 +4,7 @@
 do, and ``gates`` lists, in order, everything that may stop or shrink it.
 """
 
-from operators.decide.predictor import Prediction, Predictor
+from operators.decide.predictor import Forecast, Predictor
 from operators.decide.stage import DecideStage
 
-__all__ = ["DecideStage", "Prediction", "Predictor"]
+__all__ = ["DecideStage", "Forecast", "Predictor"]

@@ -1,12 +1,12 @@
 """Ideas of a model."""
 
 from operators.decide.plan import Idea, Plan
-from operators.decide.predictor import Prediction
+from operators.decide.predictor import Forecast
 from schemas.decision import Number
 from schemas.strategy import Strategy
 
 
-def model_idea(strategy: Strategy, version: str, prediction: Prediction) -> Idea:
+def model_idea(strategy: Strategy, version: str, prediction: Forecast) -> Idea:
     """What a prediction is worth to a strategy.
 
     The amount is the middle of the strategy's smallest and largest, times 0.5 + 0.5 * confidence, within both

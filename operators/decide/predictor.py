@@ -7,7 +7,7 @@ from schemas.market import Side
 from schemas.vector import FeatureVector
 
 
-class Prediction(NamedTuple):
+class Forecast(NamedTuple):
     """What a model says of a symbol: a side or, with None, to stay away.
 
     ``confidence`` is 0..1; ``result`` the finite numbers behind it (such as ``buy_probability``); ``used`` the names of
@@ -23,6 +23,6 @@ class Prediction(NamedTuple):
 class Predictor(Protocol):
     """Knows the models. It must be a pure function of what the engine has fed it so far."""
 
-    def predict(self, strategy: str, symbol: str, version: str, vector: FeatureVector) -> Prediction | None:
+    def predict(self, strategy: str, symbol: str, version: str, vector: FeatureVector) -> Forecast | None:
         """The prediction of model ``version`` for this vector; None where there is none (yet)."""
         ...

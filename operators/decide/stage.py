@@ -17,8 +17,9 @@ from operators.trading.quotes import Quotes
 from operators.trading.stage import AccountStage
 from schemas.decision import Decision, Number
 from schemas.market import Tick
+from schemas.model import ModelActivated
 from schemas.quality import QualityRecord
-from schemas.strategy import ModelActivated, Strategy, StrategyConfigured
+from schemas.strategy import Strategy, StrategyConfigured
 from schemas.vector import FeatureVector
 
 TROUBLE = (ArithmeticError, ValueError, LookupError)

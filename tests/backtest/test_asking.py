@@ -18,7 +18,8 @@ from operators.registry import parse_registry
 from schemas.account import AccountConfigured
 from schemas.codec import decode_event, encode
 from schemas.market import Tick
-from schemas.strategy import ModelActivated, Strategy, StrategyConfigured
+from schemas.model import ModelActivated
+from schemas.strategy import Strategy, StrategyConfigured
 
 START = 1_700_000_000_000_000
 REGISTRY = Path(__file__).resolve().parents[2] / "config" / "feature_registry" / "1.0.0.yaml"

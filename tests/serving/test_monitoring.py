@@ -12,8 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.postgres.migrate import Migrator
+from schemas.model import ModelActivated
 from schemas.origin import Origin
-from schemas.strategy import ModelActivated, Strategy, StrategyConfigured
+from schemas.strategy import Strategy, StrategyConfigured
 from serving.times import iso
 from serving.trading_view import TradingView
 from tests.persist.written import SECOND, START, decision, execution, signal, write, write_events

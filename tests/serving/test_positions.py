@@ -10,8 +10,9 @@ from connectors.log import NewRecord
 from connectors.postgres.migrate import Migrator
 from schemas.account import AccountConfigured, BalanceEvent
 from schemas.codec import encode
+from schemas.model import ModelActivated
 from schemas.origin import Origin
-from schemas.strategy import ModelActivated, Strategy, StrategyConfigured, Warmup
+from schemas.strategy import Strategy, StrategyConfigured, Warmup
 from serving.times import iso
 from tests.persist.written import SECOND, START, execution, position, write, write_events
 from tests.serving.conftest import Market, eventually

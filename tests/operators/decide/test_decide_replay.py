@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.decide import Prediction
+from operators.decide import Forecast
 from operators.decide.gates import GATES
 from operators.decide.turn import is_turn
 from schemas.codec import decode_vector
-from schemas.strategy import ModelActivated, StrategyConfigured
+from schemas.model import ModelActivated
+from schemas.strategy import StrategyConfigured
 from tests.operators.decide.chain import SECOND, START, SYMBOLS, Chain, at, decoded, random_shard, strategy
 from tests.streams import raw
 
@@ -44,7 +45,7 @@ class Hashed:
         random = Random(f"{strategy} {version} {vector.origin}")
         if random.random() < 0.2:
             return None
-        return Prediction(random.choice(["buy", "sell", None]), random.random(), {"buy_probability": random.random()})
+        return Forecast(random.choice(["buy", "sell", None]), random.random(), {"buy_probability": random.random()})
 
 
 def shard(seed, seconds=150, strategies=None):

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from operators.decide import DecideStage, Prediction
+from operators.decide import DecideStage, Forecast
 from schemas.codec import decode_vector
 from schemas.decision import Decision
 from schemas.market import Gap, Ticker
-from schemas.strategy import ModelActivated
+from schemas.model import ModelActivated
 from schemas.vector import FeatureVector
 from tests.operators.decide.chain import (
     MINUTE_AT,
@@ -45,7 +45,7 @@ class Says:
 
 
 def buys(confidence):
-    return Prediction("buy", confidence, {"buy_probability": confidence}, ("mid_price",))
+    return Forecast("buy", confidence, {"buy_probability": confidence}, ("mid_price",))
 
 
 def ran(*settings, events=(), seconds=10, predictor=None, symbols=("BTCUSDT",)):
@@ -290,7 +290,7 @@ def test_signals_of_several_strategies_carry_their_names():
 def test_the_trouble_of_one_strategy_does_not_touch_another():
     """Its model says nonsense: it is reported each time, and the other trades on as if alone."""
     healthy, sick = eager("healthy"), eager("sick")
-    nonsense = Says(Prediction("buy", 7.0, {}))
+    nonsense = Says(Forecast("buy", 7.0, {}))
     chain = ran(healthy, sick, events=[activated(name="sick")], predictor=nonsense)
     alone = ran(healthy)
     reports = [record for record in decoded(chain.outputs, "quality") if record.problem == "strategy.failed"]
@@ -307,7 +307,7 @@ def test_the_trouble_of_one_strategy_does_not_touch_another():
 
 def test_a_number_that_cannot_be_written_down_is_trouble():
     """Infinite numbers never reach the log as null."""
-    chain = ran(eager(), events=[activated()], predictor=Says(Prediction("buy", 0.9, {"odds": float("inf")})))
+    chain = ran(eager(), events=[activated()], predictor=Says(Forecast("buy", 0.9, {"odds": float("inf")})))
     reports = decoded(chain.outputs, "quality")
 
     assert not chain.decisions
@@ -330,7 +330,7 @@ def test_a_confidence_around_the_threshold_does_not_change_the_mode():
 @pytest.mark.req("MS-EC-08")
 def test_contradicting_signals_come_one_at_a_time():
     """A buy, and the next second a sell: the sell waits until the order of the buy is over."""
-    model = Says(buys(0.8), Prediction("sell", 0.8, {}))
+    model = Says(buys(0.8), Forecast("sell", 0.8, {}))
     chain = ran(eager(orders={"skip_if_open": True}), events=[activated()], predictor=model, seconds=6)
     assert len(chain.signals) == 1
     assert {decision.step for decision in chain.decisions[1:]} == {"orders"}

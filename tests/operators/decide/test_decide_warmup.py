@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from operators.decide.chance import draws
 from operators.decide.heuristics import mean_reversion, momentum
 from operators.decide.model import model_idea
-from operators.decide.predictor import Prediction
+from operators.decide.predictor import Forecast
 from operators.decide.warmup import warmup_idea
 from schemas.origin import Origin
 from schemas.vector import FeatureVector
@@ -230,7 +230,7 @@ def test_draws_are_uniform_and_differ_between_strategies():
 @pytest.mark.req("MS-US-3.1", "MS-FR-005")
 def test_a_models_amount_follows_its_confidence():
     """The middle of 100 and 1000, times 0.5 + 0.5 * 0.8."""
-    plan = model_idea(warm(), "v7", Prediction("sell", 0.8, {"sell_probability": 0.8}, ("returns_1m",))).plan
+    plan = model_idea(warm(), "v7", Forecast("sell", 0.8, {"sell_probability": 0.8}, ("returns_1m",))).plan
 
     assert (plan.side, plan.confidence, plan.is_warmup, plan.model_version) == ("sell", 0.8, False, "v7")
     assert plan.amount == pytest.approx(495.0)
@@ -239,15 +239,15 @@ def test_a_models_amount_follows_its_confidence():
 
 @pytest.mark.req("MS-US-3.2")
 def test_a_model_that_is_not_sure_enough_is_a_skip():
-    found = model_idea(warm(), "v7", Prediction("buy", 0.7499, {}))
+    found = model_idea(warm(), "v7", Forecast("buy", 0.7499, {}))
 
     assert found.plan is None
     assert found.reason == "no edge: model v7 is 75.0% sure of a buy, below 75.0%"
-    assert model_idea(warm(), "v7", Prediction("buy", 0.75, {})).plan is not None
-    assert "stay away" in model_idea(warm(), "v7", Prediction(None, 0.99, {})).reason
+    assert model_idea(warm(), "v7", Forecast("buy", 0.75, {})).plan is not None
+    assert "stay away" in model_idea(warm(), "v7", Forecast(None, 0.99, {})).reason
 
 
 @pytest.mark.parametrize("confidence", [float("nan"), -0.1, 1.1])
 def test_a_confidence_that_is_none_is_an_error(confidence):
     with pytest.raises(ValueError, match="not between 0 and 1"):
-        model_idea(warm(), "v7", Prediction("buy", confidence, {}))
+        model_idea(warm(), "v7", Forecast("buy", confidence, {}))

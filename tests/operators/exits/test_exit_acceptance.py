@@ -3,8 +3,8 @@
 import pytest
 
 from operators.exits.rules import RULES
+from schemas.model import ModelActivated
 from schemas.quality import QualityRecord
-from schemas.strategy import ModelActivated
 from tests.operators.exits.exit_desk import (
     START,
     Desk,
