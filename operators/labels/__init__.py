@@ -1,1 +1,7 @@
-"""Labels: what the price did after a moment, known when its horizon has passed on the log's clock, never before."""
+"""Labels: what the price did within a horizon after a vector, and nothing where that cannot be known for sure."""
+
+from operators.labels.label import Label, classify, risk_adjusted
+from operators.labels.labeller import Labeller, Lost, Matured
+from operators.labels.prices import Prices
+
+__all__ = ["Label", "Labeller", "Lost", "Matured", "Prices", "classify", "risk_adjusted"]
