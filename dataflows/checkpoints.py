@@ -1,5 +1,8 @@
 """Finding checkpoints on the log."""
 
+from collections.abc import Iterator
+
+import msgspec
 import structlog
 
 from connectors.log import Log, Reader
@@ -16,15 +19,36 @@ def checkpoint_before(log: Log, topic: str, shard: int, offset: int, layout: str
 
     One of another layout cannot be used, nor one whose state does not have its digest.
     """
+    parts: list[Checkpoint] = []
+    for found in _backwards(log, topic, shard):
+        if found.origin.offset >= offset:
+            continue
+        if parts and parts[0].origin.offset != found.origin.offset:
+            parts = []  # the rest of it was never written
+        parts.insert(0, found)
+        if found.part == 0:
+            whole, parts = joined(parts), []
+            if whole is not None and _usable(whole, layout):
+                return whole
+    return None
+
+
+def joined(parts: list[Checkpoint]) -> Checkpoint | None:
+    """The checkpoint that stands in several records, in their order; None when one of them is missing."""
+    first = parts[0]
+    if [found.part for found in parts] != list(range(first.parts)):
+        return None
+    return msgspec.structs.replace(first, state=b"".join(found.state for found in parts), parts=1)
+
+
+def _backwards(log: Log, topic: str, shard: int) -> Iterator[Checkpoint]:
+    """The newest first, read in ever larger steps."""
     start, upper = log.start(topic, shard), log.end(topic, shard)
     step = STEP
     while upper > start:
         lower = max(start, upper - step)
-        for found in reversed(_read(log, topic, shard, lower, upper)):
-            if found.origin.offset < offset and _usable(found, layout):
-                return found
+        yield from reversed(_read(log, topic, shard, lower, upper))
         upper, step = lower, step * 4
-    return None
 
 
 def _usable(found: Checkpoint, layout: str) -> bool:

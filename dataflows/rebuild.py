@@ -2,17 +2,12 @@
 
 from typing import NamedTuple
 
-from connectors.log import Log, LogError, Reader
+from connectors.log import Log, LogError
+from connectors.lookback import PastLost, lookback_offset, time_at
 from connectors.patience import patiently
 from connectors.sink import last_origin
 from dataflows.checkpoints import TOPIC, checkpoint_before
 from operators.engine import Beginning
-from schemas.codec import UNREADABLE, decode_event
-from schemas.market import Tick
-
-
-class PastLost(LogError):
-    """Retention took events that a rebuild needs."""
 
 
 class Start(NamedTuple):
@@ -86,57 +81,3 @@ def _resume(log: Log, principal: str, shard: int, memory: Memory) -> Start:
             " lies between was never processed. Restore it from an archive, or go on with --accept-loss."
         )
     return begin_at(log, shard, origin.offset, memory)
-
-
-def lookback_offset(log: Log, shard: int, time: int) -> int:
-    """The first tick at or after ``time`` (microseconds), or the start of a log that was never trimmed.
-
-    Raises:
-        PastLost: when the log was trimmed to a point after ``time``.
-    """
-    start = log.start("events", shard)
-    offset = log.offset_at("events", shard, time)
-    if offset <= start and start > 0:
-        raise PastLost(
-            f"events/{shard}: a rebuild needs events from {time} (microseconds UTC) on, but the log begins at offset"
-            f" {start}. Restore them from an archive, or go on with --accept-loss."
-        )
-    if offset <= start:
-        return start
-    return _first_tick(log, shard, offset)
-
-
-def time_at(log: Log, shard: int, offset: int) -> int:
-    """The timestamp of the event at ``offset``."""
-    reader = log.reader("events", shard, offset)
-    try:
-        return _wait_for(reader, 1)[0].timestamp
-    finally:
-        reader.close()
-
-
-def _first_tick(log: Log, shard: int, offset: int) -> int:
-    """A tick is where the clock can be trusted: a market event could carry a wrong time."""
-    end = log.end("events", shard)
-    reader = log.reader("events", shard, offset)
-    try:
-        while reader.position < end:
-            for record in _wait_for(reader, 500):
-                if _is_tick(record.value):
-                    return record.offset
-        return offset
-    finally:
-        reader.close()
-
-
-def _wait_for(reader: Reader, limit: int) -> list:
-    while not (records := reader.poll(limit)):
-        reader.wait(0.2)
-    return records
-
-
-def _is_tick(value: bytes | None) -> bool:
-    try:
-        return isinstance(decode_event(value or b""), Tick)
-    except UNREADABLE:
-        return False

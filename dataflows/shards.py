@@ -1,5 +1,6 @@
 """The Bytewax wrapper around the engine of a shard."""
 
+import time
 from collections.abc import Callable, Iterable
 
 from bytewax.operators import StatefulBatchLogic
@@ -7,6 +8,7 @@ from bytewax.operators import StatefulBatchLogic
 from connectors.fatal import fatal
 from connectors.source import Chunk
 from dataflows.recovery import StateUnusable
+from dataflows.slowness import Slowness
 from operators.engine import Beginning, Engine
 from schemas.output import Output
 
@@ -30,6 +32,7 @@ class ShardLogic(StatefulBatchLogic[Chunk, Output, State]):
         self.begin = begin
         self.engine: Engine | None = None
         self.last: int | None = None
+        self.slowness: Slowness | None = None
         if state is not None:
             shard, self.last, data = state
             self.engine = build(shard)
@@ -50,7 +53,11 @@ class ShardLogic(StatefulBatchLogic[Chunk, Output, State]):
             if self.engine is None:
                 self.engine = self.build(shard)
                 self.engine.beginning = self.begin(shard)
+            if self.slowness is None:
+                self.slowness = Slowness(self.engine)
+            begin = time.perf_counter()
             outputs += self.engine.feed(messages)
+            self.slowness.fed(time.perf_counter() - begin)
             self.last = messages[-1][0]
         return outputs, StatefulBatchLogic.RETAIN
 

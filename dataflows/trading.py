@@ -16,6 +16,7 @@ from operators.exits.stage import ExitsStage
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 from operators.online.models import NO_MODELS, Models
+from operators.online.stage import OnlineStage
 from operators.paper.stage import PaperBack, PaperFront
 from operators.trading.quotes import Quotes
 from operators.trading.stage import AccountStage
@@ -36,9 +37,10 @@ def stages(features: FeatureSet, cursor: Cursor, models: Models = NO_MODELS) -> 
     quotes = Quotes(market)
     front = PaperFront(cursor, quotes)
     account = AccountStage(cursor, quotes)
+    online = OnlineStage(cursor, quotes, account, models)
     exits = ExitsStage(cursor, quotes, account)
-    decide = DecideStage(cursor, quotes, account)
-    remembering: list[Stage] = [quotes, front, account, exits, decide, PaperBack(front)]
+    decide = DecideStage(cursor, quotes, account, online)
+    remembering: list[Stage] = [quotes, front, account, online, exits, decide, PaperBack(front)]
     return [market, *remembering, CheckpointStage(cursor, quotes, remembering)]
 
 

@@ -12,6 +12,8 @@ from schemas.market import Tick
 
 EVERY = 5 * MINUTE
 """Log time between two checkpoints: what a rebuild repeats, beside one look-back."""
+PART = 600_000
+"""Bytes of a state in one record, which takes a third more of them in the log's megabyte: models may grow large."""
 
 
 class CheckpointStage:
@@ -38,7 +40,7 @@ class CheckpointStage:
         if type(record) is Tick and (period := self.quotes.clock // EVERY) > self.period:
             first, self.period = not self.period, period
             if not first:
-                out.append(self._checkpoint())
+                out += self._checkpoint()
 
     def snapshot(self) -> Any:
         """The state as plain data."""
@@ -48,16 +50,14 @@ class CheckpointStage:
         """The inverse of ``snapshot``."""
         self.period = state
 
-    def _checkpoint(self) -> Checkpoint:
+    def _checkpoint(self) -> list[Checkpoint]:
         state = pack(self.stages)
-        return Checkpoint(
-            f"events/{self.cursor.shard}",
-            self.quotes.clock,
-            layout(self.stages),
-            digest(state),
-            state,
-            self.cursor.next(),
-        )
+        pieces = [state[at : at + PART] for at in range(0, len(state), PART)]
+        whole, form, source = digest(state), layout(self.stages), f"events/{self.cursor.shard}"
+        return [
+            Checkpoint(source, self.quotes.clock, form, whole, piece, self.cursor.next(), part, len(pieces))
+            for part, piece in enumerate(pieces)
+        ]
 
 
 def layout(stages: Sequence[Stage]) -> str:

@@ -9,6 +9,7 @@ from schemas.dataset import DatasetDone
 from schemas.dead import DeadLetter
 from schemas.decision import Decision
 from schemas.events import AnyEvent
+from schemas.governance import AnyLearning
 from schemas.model import ModelChange, ModelRecord
 from schemas.prediction import AnyPrediction
 from schemas.quality import QualityRecord
@@ -26,6 +27,7 @@ decode_account = msgspec.json.Decoder(AnyAccount).decode
 decode_prediction = msgspec.json.Decoder(AnyPrediction).decode
 decode_model_change = msgspec.json.Decoder(ModelChange).decode
 decode_model_record = msgspec.json.Decoder(ModelRecord).decode
+decode_learning = msgspec.json.Decoder(AnyLearning).decode
 decode_dataset = msgspec.json.Decoder(DatasetDone).decode
 decode_checkpoint = msgspec.json.Decoder(Checkpoint).decode
 decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode

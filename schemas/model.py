@@ -20,6 +20,8 @@ class ModelActivated(Event, frozen=True, gc=False, omit_defaults=True, tag="mode
     """The model a strategy uses from here on, for ``symbol`` or for all of its symbols; ``version`` None: warm-up.
 
     Written to every shard. ``sha256`` is of the model's file, so that no other file can ever take its place.
+    ``decision`` names what was decided, alike in every shard: what stands in some of them only can be completed, and
+    nothing is written twice.
     """
 
     recv: Time
@@ -29,12 +31,13 @@ class ModelActivated(Event, frozen=True, gc=False, omit_defaults=True, tag="mode
     sha256: Text = ""
     reason: Text = ""
     by: Text = ""
+    decision: Text = ""
 
 
 class ModelShadowed(Event, frozen=True, gc=False, omit_defaults=True, tag="model.shadowed"):
     """From here on a candidate predicts beside the champion, and decides nothing; ``watching`` False: no longer.
 
-    Written to every shard.
+    Written to every shard; ``decision`` as in ``ModelActivated``.
     """
 
     recv: Time
@@ -45,6 +48,7 @@ class ModelShadowed(Event, frozen=True, gc=False, omit_defaults=True, tag="model
     watching: bool = True
     reason: Text = ""
     by: Text = ""
+    decision: Text = ""
 
 
 class ModelChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="model.change"):

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from schemas.codec import encode
 from schemas.origin import Origin
+from schemas.prediction import Outcome
 from schemas.topics import EVENTS, TOPICS
 
 TOPIC_OF = {
@@ -26,6 +27,11 @@ class Output(NamedTuple):
 
 
 def output(record: Any) -> Output:
-    """Encode a derived record for the topic of its type."""
+    """Encode a derived record for the topic of its type.
+
+    What comes of a prediction stands at the time at which it is known: times rise along a topic.
+    """
     key = str(getattr(record, "symbol", None) or getattr(record, "source", None) or getattr(record, "strategy", ""))
-    return Output(TOPIC_OF[type(record)], key, record.origin, getattr(record, "ts", 0), encode(record))
+    kind = type(record)
+    time = record.matured if kind is Outcome else getattr(record, "ts", 0)
+    return Output(TOPIC_OF[kind], key, record.origin, time, encode(record))

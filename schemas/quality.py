@@ -21,7 +21,7 @@ Problem = Literal[
     "model.drift",
     "model.refused",
     "model.failed",
-    "model.slow",
+    "model.reset",
 ]
 
 

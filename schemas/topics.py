@@ -11,6 +11,7 @@ from schemas.dataset import DatasetDone
 from schemas.dead import DeadLetter
 from schemas.decision import Decision
 from schemas.events import AnyEvent
+from schemas.governance import AnyLearning
 from schemas.model import ModelChange
 from schemas.prediction import AnyPrediction
 from schemas.quality import QualityRecord
@@ -43,6 +44,7 @@ PREDICTIONS = Topic(
     "predictions", AnyPrediction, "symbol", "What each model foretold, a horizon later what came of it, and its scores."
 )
 MODELS = Topic("models", ModelChange, "strategy", "Which model is in force or in shadow, and whether it can be used.")
+LEARNING = Topic("learning", AnyLearning, "strategy", "Trainings that ended, and alerts about models.")
 DATASETS = Topic("datasets", DatasetDone, "symbol", "Dataset builds that ended.")
 CHECKPOINTS = Topic(
     "checkpoints", Checkpoint, "source", "The state of stages that remember without bound, every few minutes."
@@ -51,8 +53,8 @@ COMMANDS = Topic("commands", AnyCommand, "target", "Requests: resynchronise a bo
 DEAD_LETTERS = Topic("dead-letters", DeadLetter, "source", "What could not be read, with the reason.")
 
 TOPICS = (
-    EVENTS, FEATURES, PREDICTIONS, MODELS, DECISIONS, SIGNALS, ACCOUNT, QUALITY, DATASETS, CHECKPOINTS, COMMANDS,
-    DEAD_LETTERS,
+    EVENTS, FEATURES, PREDICTIONS, MODELS, DECISIONS, SIGNALS, ACCOUNT, QUALITY, LEARNING, DATASETS, CHECKPOINTS,
+    COMMANDS, DEAD_LETTERS,
 )  # fmt: skip
 BY_NAME = {topic.name: topic for topic in TOPICS}
 

@@ -28,6 +28,31 @@ def span(log: Log, topic: str, shard: int, start: int, stop: int, limit: int = 2
         reader.close()
 
 
+def raw_span(
+    log: Log, topic: str, shard: int, start: int, stop: int, limit: int = 2_000
+) -> Generator[list[tuple[int, bytes | None]], None, None]:
+    """As ``span``, but batches of ``(offset, value)``: what an engine needs, as fast as the home can give it.
+
+    Raises:
+        LogUnavailable: when the log falls silent half way.
+    """
+    if start >= stop:
+        return
+    reader = log.reader(topic, shard, start)
+    try:
+        while reader.position < stop:
+            batch = reader.poll_raw(limit)
+            if batch and batch[-1][0] >= stop:
+                batch = [message for message in batch if message[0] < stop]
+            if batch:
+                yield batch
+            elif reader.position < stop and not reader.wait(SILENCE):
+                place = f"topic {topic}, shard {shard}: offset {reader.position} of {stop}"
+                raise LogUnavailable(f"{place} did not come within {SILENCE:g} s: is the broker running?")
+    finally:
+        reader.close()
+
+
 def last_record(log: Log, topic: str, shard: int) -> Record | None:
     """The newest record of a shard; looks further back by and by, because compaction leaves holes. None when empty."""
     start, upper, step = log.start(topic, shard), log.end(topic, shard), 1

@@ -26,3 +26,7 @@ class Predictor(Protocol):
     def predict(self, strategy: str, symbol: str, version: str, vector: FeatureVector) -> Forecast | None:
         """The prediction of model ``version`` for this vector; None where there is none (yet)."""
         ...
+
+    def problem(self, strategy: str, symbol: str, version: str) -> str:
+        """Why model ``version`` cannot be used; empty where nothing is known to be wrong with it."""
+        ...

@@ -2,10 +2,9 @@
 
 from itertools import pairwise
 
-import talib
-
 from operators.candles import Candles
 from operators.features.catalogue import Value, every_candle, of
+from operators.features.indicators import talib
 from operators.features.statistics import deviation, mean, zscore
 from operators.features.trend import PERIODS, settled, sma
 

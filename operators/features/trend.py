@@ -7,10 +7,10 @@ of them (as TA-Lib does) and has forgotten that start, to less than e⁻⁶ of i
 from typing import Any
 
 import numpy as np
-import talib
 
 from operators.candles import Candles
 from operators.features.catalogue import Value, every_candle, of
+from operators.features.indicators import talib
 from operators.features.statistics import mean
 
 PERIODS = {"n": (2, 300)}

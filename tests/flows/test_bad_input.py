@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from connectors.log import NewRecord
 from connectors.log.sqlite import SqliteLog
+from connectors.lookback import lookback_offset
 from connectors.resume import restart_gaps
 from dataflows.features import engine
-from dataflows.rebuild import lookback_offset
 from schemas.codec import decode_dead_letter, decode_event, decode_vector, encode
 from schemas.dead import RAW_LIMIT, DeadLetter
 from schemas.market import Tick, Trade

@@ -7,14 +7,19 @@ from random import Random
 import pytest
 import yaml
 
+from connectors.log import NewRecord
+from connectors.log.sqlite import SqliteLog
 from dataflows import trading
+from dataflows.checkpoints import checkpoint_before
 from operators.checkpoint import digest
 from operators.engine import Beginning, Engine
 from operators.features.featureset import FeatureSet
 from operators.registry import parse_registry
 from schemas.account import AccountConfigured
 from schemas.codec import decode_checkpoint, encode
+from schemas.learning import Learning, Online, Target
 from schemas.market import Tick
+from schemas.model import ONLINE, ModelActivated
 from schemas.output import Output
 from schemas.strategy import Exits, Rate, StopLoss, Strategy, StrategyConfigured, TakeProfit, Warmup
 from tests.streams import raw, stream
@@ -32,17 +37,30 @@ def short_memory() -> FeatureSet:
 FEATURES = short_memory()
 SYMBOLS = ("AAAUSDT", "BBBUSDT")
 SECONDS = 2_700
+TARGET = Target(horizon=30, threshold=0.0001)
 
 
 @cache
 def session(seed: int) -> tuple[list, list[Output]]:
-    """Messages of a shard on which two busy strategies trade on paper, and all that comes of them."""
+    """Messages of a shard on which two busy strategies trade on paper and learn, and all that comes of them."""
     often = Exits(cooldown=3, per_minute=30, take_profit=TakeProfit(percent=0.02), stop_loss=StopLoss(percent=-0.02))
     wild = Strategy(
-        "wild", SYMBOLS, warmup=Warmup(30, randomness=1.0, threshold=0.0), rate=Rate(600.0, 50), exits=often
+        "wild",
+        SYMBOLS,
+        warmup=Warmup(30, randomness=1.0, threshold=0.0),
+        rate=Rate(600.0, 50),
+        exits=often,
+        learning=Learning(TARGET, Online(enabled=True, model="hoeffding_adaptive_tree", every=10)),
     )
-    calm = Strategy("calm", SYMBOLS, warmup=Warmup(6, threshold=0.0), exits=often)
-    control = [AccountConfigured(1, "paper"), StrategyConfigured(1, wild), StrategyConfigured(1, calm)]
+    learning = Learning(TARGET, Online(enabled=True, window=50))
+    calm = Strategy("calm", SYMBOLS, warmup=Warmup(6, threshold=0.0), exits=often, learning=learning)
+    control = [
+        AccountConfigured(1, "paper"),
+        StrategyConfigured(1, wild),
+        StrategyConfigured(1, calm),
+        ModelActivated(1, "calm", ONLINE),
+        ModelActivated(1, "wild", "v1", sha256="gone"),
+    ]
     messages = raw([*control, *stream(seed, SECONDS, SYMBOLS)])
     return messages, trading.engine(FEATURES, 0).feed(messages)
 
@@ -79,7 +97,7 @@ def test_waking_from_any_checkpoint_gives_the_same_bytes(seed: int) -> None:
             engine = reloaded(engine)
 
         wanted = [output for output in outputs if output.origin.offset > beginning.asleep]
-        assert {"features", "decisions", "signals", "account"} <= {output.topic for output in wanted}
+        assert {"features", "predictions", "decisions", "signals", "account"} <= {output.topic for output in wanted}
         assert later == wanted
         tried += 1
     assert tried >= 2
@@ -115,3 +133,24 @@ def test_checkpoints_come_every_five_minutes_of_log_time_and_tell_their_own_dama
 def test_a_tick_is_recognised() -> None:
     """What this file relies on to find its way in the messages."""
     assert encode(Tick(17)) == b'{"type":"tick","recv":17}'
+
+
+def test_a_state_larger_than_a_record_is_found_again_in_one_piece(tmp_path, monkeypatch) -> None:
+    """Written in parts; one whose last part is missing does not count, the one before it does."""
+    messages, whole = session(1)
+    monkeypatch.setattr("operators.checkpoint.PART", 20_000)
+    outputs = [output for output in trading.engine(FEATURES, 0).feed(messages) if output.topic == "checkpoints"]
+    states = {o.origin.offset: decode_checkpoint(o.value).state for o in whole if o.topic == "checkpoints"}
+    log = SqliteLog(tmp_path / "log")
+    log.create("checkpoints", 1)
+    log.append("checkpoints", 0, [NewRecord(o.key.encode(), o.value, o.timestamp) for o in outputs[:-1]])
+    *before, newest, torn = sorted(states)
+
+    assert len(outputs) > 2 * len(states)
+    found = checkpoint_before(log, "checkpoints", 0, len(messages), trading.layouts(FEATURES)[1])
+    assert (found.origin.offset, found.state) == (newest, states[newest])
+    earlier = checkpoint_before(log, "checkpoints", 0, newest, trading.layouts(FEATURES)[1])
+    assert (earlier.origin.offset, earlier.state) == (before[-1], states[before[-1]])
+    log.append("checkpoints", 0, [NewRecord(o.key.encode(), o.value, o.timestamp) for o in outputs[-1:]])
+    assert checkpoint_before(log, "checkpoints", 0, torn + 1, trading.layouts(FEATURES)[1]).state == states[torn]
+    log.close()

@@ -5,6 +5,7 @@ import shutil
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,7 +21,9 @@ from dataflows.digest import records
 from dataflows.recipe import Recipe
 from operators.features.featureset import FeatureSet
 from operators.registry import parse_registry
+from schemas.origin import Origin
 from tests.flows.account_writer import AccountWriter
+from tests.flows.learning_session import FIRST, MISSING, PROMOTIONS, SECOND, collect_learning
 from tests.installation import Installation, kill, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +31,12 @@ FULL = ROOT / "config" / "feature_registry" / "full.yaml"
 BINANCE = "l2/binance_raw/spot_btcusdt_20240808.gz", "l2/binance_raw/spot_btcusdt_20240809.gz"
 BYBIT = ("bybit_ws/bybit_v5_linear_spot_20260809.jsonl.gz",)
 STRATEGIES = Path(__file__).parent / "strategies"
-FLOWS = {"paper": "trading", "account": "trading"}
-SOURCES = ["demo", "bybit", "binance", "paper", "account"]
-"""``paper`` and ``account`` are the demo exchange under the trading flow: with the paper exchange, and with an account
-whose events a second writer puts between those of the market."""
+FLOWS = {"paper": "trading", "account": "trading", "learning": "trading"}
+SOURCES = ["demo", "bybit", "binance", "paper", "account", "learning"]
+"""``paper``, ``account`` and ``learning`` are the demo exchange under the trading flow: with the paper exchange, with
+an account whose events a second writer puts between those of the market, and with strategies that learn online and
+whose models are promoted and rolled back."""
+SECONDS = {"paper": "660", "account": "660", "learning": "400"}
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -52,7 +57,14 @@ def collected(request, broker, database, tmp_path_factory) -> Iterator["Collecte
     """An installation whose log holds one session, and the outputs that a bare engine makes of it."""
     source = source_arguments(request)
     installation = Installation(tmp_path_factory.mktemp(request.param) / "home", database, broker)
-    collect(installation, request.param, source)
+    if request.param == "learning":
+        if broker is not None:
+            pytest.skip("models change nothing in how records get to the log and back: the embedded one is enough")
+        scratch = Installation(tmp_path_factory.mktemp("scratch") / "home", database, None)
+        installation.flow = FLOWS["learning"]
+        collect_learning(scratch, installation, source)
+    else:
+        collect(installation, request.param, source)
     session = Collected(installation, source, request.param)
     yield session
     session.log.close()
@@ -71,7 +83,7 @@ def collect(installation: Installation, kind: str, source: list[str], speed: str
 def source_arguments(request: pytest.FixtureRequest) -> list[str]:
     """The options of ``collect``: a recording where there are recordings."""
     if request.param in ("demo", *FLOWS):
-        return ["--source", "demo", "--seconds", "660" if request.param in FLOWS else "240"]
+        return ["--source", "demo", "--seconds", SECONDS.get(request.param, "240")]
     data = request.getfixturevalue("shared_data")
     files = BYBIT if request.param == "bybit" else BINANCE
     return ["--source", ",".join(str(data / name) for name in files)]
@@ -84,11 +96,24 @@ class Collected:
         self.installation = installation
         self.source = source
         self.kind = kind
-        self.recipe = recipe_of(Flow(installation.flow))
+        self.recipe = recipe_of(Flow(installation.flow), installation.home / "models")
         self.log = installation.log()
         self.expected = {shard: reference(self.log, shard, self.recipe) for shard in range(installation.shards)}
         self.vectors = sum(topic == "features" for outputs in self.expected.values() for topic, *_ in outputs)
         assert self.vectors > 100
+
+    def moments(self, shares: tuple[float, ...]) -> list[int]:
+        """How many vectors are written when so much of each shard is read, and a few more."""
+        found = []
+        for share in shares:
+            limits = {shard: int(self.log.end("events", shard) * share) for shard in self.expected}
+            written = sum(
+                topic == "features" and Origin.parse(origin).offset < limits[shard]
+                for shard, outputs in self.expected.items()
+                for topic, _, _, origin in outputs
+            )
+            found += [written, written + 4]
+        return found
 
     def check(self, prefix: str) -> None:
         """Every topic below ``prefix`` holds exactly what the bare engine made, in its order."""
@@ -132,7 +157,7 @@ def difference(here: list[bytes], there: list[bytes]) -> str:
 
 def readable(record: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint's state by stage."""
-    if record["type"] != "checkpoint":
+    if record["type"] != "checkpoint" or "parts" in record:
         return record
     state = msgspec.msgpack.decode(b64decode(record.pop("state")))
     return record | {name: str(data) for name, data in zip(record["layout"].split(), state, strict=True)}
@@ -146,6 +171,8 @@ def published(log: Log, topic: str, shard: int) -> list[list[bytes]]:
 @pytest.mark.req("FS-FR-003", "FS-FR-004", "FS-SC-002", "FS-AS-07")
 def test_batch_size_changes_nothing(collected, batch):
     """One process, whatever it polls at a time."""
+    if collected.kind == "learning" and batch == 37:
+        pytest.skip("the two extremes are enough: what learns takes long to start")
     collected.installation.run("run", "--until-end", "--batch", str(batch), "--prefix", f"batch{batch}.")
 
     collected.check(f"batch{batch}.")
@@ -172,9 +199,11 @@ def test_a_replay_writes_the_same_and_has_the_same_digest(collected):
 def test_kill_9_at_random_moments_and_other_numbers_of_processes_change_nothing(collected):
     """Killed again and again, resumed with 1, then 2, then 1 processes: the same bytes, each once."""
     random = Random(7)
-    processes = [1, 2, 1, 2]
-    for number, target in enumerate(sorted(random.randrange(1, collected.vectors) for _ in processes)):
-        run = ["run", "--batch", "3", "--prefix", "killed.", "--processes", str(processes[number])]
+    targets = sorted(random.randrange(1, collected.vectors) for _ in range(4))
+    if collected.kind == "learning":  # while a champion takes over from another one, and right behind it
+        targets = collected.moments((PROMOTIONS[0], PROMOTIONS[-1]))
+    for number, target in enumerate(targets):
+        run = ["run", "--batch", "3", "--prefix", "killed.", "--processes", str(1 + number % 2)]
         process = collected.installation.start(*run)
         wait_until(partial(reached, collected, "killed.", target), f"{target} vectors", process)
         kill(process)
@@ -201,7 +230,7 @@ def reached(collected: Collected, prefix: str, target: int) -> bool:
 
 def test_live_and_replay_are_in_lockstep(collected, broker, database, tmp_path_factory):
     """Paced as it happened (faster), the flow following the growing log: the same events, the same features."""
-    if collected.kind == "account":
+    if collected.kind in ("account", "learning"):
         pytest.skip("a second writer never writes between the same events twice")
     live = Installation(tmp_path_factory.mktemp("live") / "home", database, broker)
     live.flow = collected.installation.flow
@@ -247,3 +276,50 @@ def test_parity_finds_a_changed_byte_and_says_where(collected):
 
     assert f"{collected.vectors} differ" in output
     assert "first divergence: shard 0" in output or "first divergence: shard 1" in output
+
+
+def test_models_predicted_were_promoted_and_rolled_back(collected):
+    """What the tests above compare is there: every role, outcomes and scores, and what each event came to."""
+    if collected.kind != "learning":
+        pytest.skip("no strategy learns in this session")
+    for shard, outputs in collected.expected.items():
+        told = [json.loads(value) for topic, _, value, _ in outputs if topic in ("predictions", "models", "signals")]
+        said = {(record["type"], record["role"], record["model"]) for record in told if "model" in record}
+        for kind in ("prediction", "outcome", "score"):
+            assert {(kind, "online", "online"), (kind, "champion", FIRST), (kind, "champion", SECOND)} <= said
+            assert {(kind, "shadow", FIRST), (kind, "shadow", SECOND)} <= said
+        changes = [record for record in told if record["type"] == "model.change" and record["role"] == "champion"]
+        steps = [(record["before"], record["after"]) for record in changes if record["strategy"] == "steady"]
+        assert steps == [(None, FIRST), (FIRST, SECOND), (SECOND, FIRST)], f"shard {shard}"
+        refused = [record["after"] for record in changes if not record.get("usable", True)]
+        assert refused == [MISSING]
+    versions = {record.get("model_version") for record in signals_of(collected)}
+    assert {FIRST, SECOND} <= versions
+
+
+def signals_of(collected: Collected) -> list[dict[str, Any]]:
+    return [
+        json.loads(value)
+        for outputs in collected.expected.values()
+        for topic, _, value, _ in outputs
+        if topic == "signals"
+    ]
+
+
+def test_models_are_found_again_at_any_time_and_signals_explained(collected):
+    """`models at` finds what the log recorded, and `explain` rebuilds a signal that a model made."""
+    if collected.kind != "learning":
+        pytest.skip("no strategy learns in this session")
+    installation = collected.installation
+    installation.run("run", "--until-end")
+    signal = next(record for record in signals_of(collected) if record.get("model_version") == SECOND)
+    time = datetime.fromtimestamp(signal["ts"] / 1e6, UTC).isoformat()
+    asked = ["--strategy", "steady", "--symbol", signal["symbol"], "--time", time]
+
+    found = json.loads(installation.run("models", "at", *asked, "--json"))
+
+    said = {(spoken["role"], spoken["version"]): spoken for spoken in found["models"]}
+    assert {("online", "online"), ("champion", SECOND), ("shadow", SECOND)} <= set(said)
+    assert found["same_vector"] and all(spoken["same"] in (None, True) for spoken in said.values())
+    assert SECOND in installation.run("models", "at", *asked)
+    assert "identical to what was recorded" in installation.run("explain", signal["signal_id"])

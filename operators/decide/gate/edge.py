@@ -28,11 +28,13 @@ def idea_of(case: Case) -> Idea:
     name, version = case.strategy.strategy, case.version
     if version is None:
         return warmup_idea(case.strategy, case.vector, case.price)
+    why = f"no prediction of model {version}"
     if case.predictor is not None:
         prediction = case.predictor.predict(name, case.symbol, version, case.vector)
         if prediction is not None:
             return model_idea(case.strategy, version, prediction)
-    why = f"no prediction of model {version}"
+        if problem := case.predictor.problem(name, case.symbol, version):
+            why = f"model {version} cannot be used: {problem}"
     idea = warmup_idea(case.strategy, case.vector, case.price)
     reason, numbers = f"{why}, so {idea.reason}", {**idea.numbers, "fallback": why}
     if idea.plan is None:

@@ -47,6 +47,9 @@ class Hashed:
             return None
         return Forecast(random.choice(["buy", "sell", None]), random.random(), {"buy_probability": random.random()})
 
+    def problem(self, strategy, symbol, version):
+        return ""
+
 
 def shard(seed, seconds=150, strategies=None):
     """A random shard in which, now and then, a model is activated and a strategy's settings change."""

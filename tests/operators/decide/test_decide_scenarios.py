@@ -43,6 +43,9 @@ class Says:
         self.asked.append((strategy, symbol, version))
         return self.answers[(vector.ts - START) // SECOND % len(self.answers)]
 
+    def problem(self, strategy, symbol, version):
+        return ""
+
 
 def buys(confidence):
     return Forecast("buy", confidence, {"buy_probability": confidence}, ("mid_price",))
