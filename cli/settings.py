@@ -10,8 +10,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from dotenv import dotenv_values
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, SecretStr, ValidationError, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from cli.learning_settings import LearningSettings
+from cli.setting import setting
 
 DOTENV = ".env"
 KAFKA = "KAFKA_"
@@ -28,96 +31,92 @@ class SettingsError(Exception):
     """Settings that cannot be used; the message names each with what is allowed."""
 
 
-def _setting(name: str, default: Any, about: str, allowed: str, **limits: Any) -> Any:
-    return Field(default, validation_alias=name, description=about, json_schema_extra={"allowed": allowed}, **limits)
-
-
-class Settings(BaseSettings):
+class Settings(LearningSettings):
     """Everything that the environment decides. What a strategy or a registry decides is in files."""
 
     model_config = SettingsConfigDict(env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    kafka_bootstrap_servers: str | None = _setting(
+    kafka_bootstrap_servers: str | None = setting(
         "KAFKA_BOOTSTRAP_SERVERS", None, "Kafka-compatible log; unset: the embedded log", "host:port,host:port ..."
     )
-    database_url: SecretStr | None = _setting(
+    database_url: SecretStr | None = setting(
         "DATABASE_URL", None, "PostgreSQL; unset: the embedded server", "postgresql://user:password@host:port/database"
     )
-    amqp_url: SecretStr | None = _setting(
+    amqp_url: SecretStr | None = setting(
         "AMQP_URL", None, "RabbitMQ of the other services; unset: none", "amqp://user:password@host:port/vhost"
     )
-    ws_gateway_host: str | None = _setting(
+    ws_gateway_host: str | None = setting(
         "WS_GATEWAY_HOST", None, "Host of ws-gateway; unset: nobody creates subscriptions", "a host name"
     )
-    ws_gateway_port: int = _setting(
+    ws_gateway_port: int = setting(
         "WS_GATEWAY_PORT", 4400, "Port of ws-gateway", "a whole number from 1 to 65535", ge=1, le=65535
     )
-    ws_gateway_api_key: SecretStr | None = _setting("WS_GATEWAY_API_KEY", None, "Our key at ws-gateway", "a text")
-    position_manager_host: str | None = _setting(
+    ws_gateway_api_key: SecretStr | None = setting("WS_GATEWAY_API_KEY", None, "Our key at ws-gateway", "a text")
+    position_manager_host: str | None = setting(
         "POSITION_MANAGER_HOST", None, "Host of position-manager; unset: positions are not asked for", "a host name"
     )
-    position_manager_port: int = _setting(
+    position_manager_port: int = setting(
         "POSITION_MANAGER_PORT", 4800, "Port of position-manager", "a whole number from 1 to 65535", ge=1, le=65535
     )
-    position_manager_api_key: SecretStr | None = _setting(
+    position_manager_api_key: SecretStr | None = setting(
         "POSITION_MANAGER_API_KEY", None, "Our key at position-manager", "a text"
     )
-    home: Path = _setting("LOCKSTEP_HOME", Path(".lockstep"), "Where everything that is stored here lives", "a folder")
-    shards: int = _setting(
+    home: Path = setting("LOCKSTEP_HOME", Path(".lockstep"), "Where everything that is stored here lives", "a folder")
+    shards: int = setting(
         "LOCKSTEP_SHARDS", 4, "Shards of each topic, when it is created", "a whole number from 1 to 1024", ge=1, le=1024
     )
-    retention_days: float | None = _setting(
+    retention_days: float | None = setting(
         "LOCKSTEP_RETENTION_DAYS", None, "How long new topics keep records; unset: for ever",
         "a number of days above 0", gt=0,
     )  # fmt: skip
-    models: Path | None = _setting(
+    models: Path | None = setting(
         "MODEL_STORAGE_PATH", None, "Where model files live; unset: models in LOCKSTEP_HOME", "a folder"
     )
-    datasets: Path | None = _setting(
+    datasets: Path | None = setting(
         "FEATURE_SERVICE_DATASET_STORAGE_PATH", None, "Where datasets live; unset: datasets in LOCKSTEP_HOME",
         "a folder",
     )  # fmt: skip
-    topic_prefix: str = _setting(
+    topic_prefix: str = setting(
         "LOCKSTEP_TOPIC_PREFIX", "", "Put before the name of every topic, for several installations on one cluster",
         "letters, digits, '.', '_' and '-'", pattern=r"^[A-Za-z0-9._-]{0,100}$",
     )  # fmt: skip
-    registry: str = _setting(
+    registry: str = setting(
         "LOCKSTEP_REGISTRY", "full", "Feature registry", "a version in config/feature_registry, or a YAML file"
     )
-    api_host: str = _setting(
+    api_host: str = setting(
         "LOCKSTEP_API_HOST", "127.0.0.1", "Address that the API listens on", "an address of this machine", min_length=1
     )
-    api_port: int = _setting(
+    api_port: int = setting(
         "LOCKSTEP_API_PORT", 8080, "Port of the API; 0: any free one", "a whole number from 0 to 65535", ge=0, le=65535
     )
-    api_key: SecretStr | None = _setting(
+    api_key: SecretStr | None = setting(
         "LOCKSTEP_API_KEY", None, "Key of the API; unset: made once and stored", "a text of at least 16 characters"
     )
-    log_format: Literal["console", "json"] = _setting(
+    log_format: Literal["console", "json"] = setting(
         "LOCKSTEP_LOG_FORMAT", "console", "How log lines look", "console or json"
     )
-    flow: Literal["trading", "features"] = _setting(
+    flow: Literal["trading", "features"] = setting(
         "FLOW", "trading", "Dataflow that run-dataflow runs", "trading or features"
     )
-    account: str = _setting(
+    account: str = setting(
         "LOCKSTEP_ACCOUNT", "paper", "Account that signals trade", "paper, live (an order-manager), or a YAML file"
     )
-    strategies: Path | None = _setting(
+    strategies: Path | None = setting(
         "LOCKSTEP_STRATEGIES",
         None,
         "Strategies that run-dataflow puts in force; unset: those that come along",
         "a folder",
     )
-    source: str = _setting(
+    source: str = setting(
         "SOURCE", "demo", "Where market data come from", "demo, bybit, ws-gateway, or a recorded file or folder"
     )
-    symbols: Annotated[tuple[str, ...], NoDecode] = _setting(
+    symbols: Annotated[tuple[str, ...], NoDecode] = setting(
         "SYMBOLS", ("BTCUSDT", "ETHUSDT"), "Symbols to collect", "names such as BTCUSDT,ETHUSDT"
     )
-    speed: float | Literal["max"] = _setting(
+    speed: float | Literal["max"] = setting(
         "SPEED", 1.0, "Speed of demo and recorded sources", "a number above 0 (1: as it happened), or max"
     )
-    duration: float | None = _setting(
+    duration: float | None = setting(
         "DURATION", None, "Seconds after which run-dataflow ends; 0 or unset: Ctrl-C", "a number of seconds", ge=0
     )
 

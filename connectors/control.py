@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from connectors.log import Log, NewRecord
+from connectors.log.span import last_record
 from schemas.codec import encode
 from schemas.events import Control
 from schemas.topics import EVENTS
@@ -24,3 +25,15 @@ def broadcast(log: Log, shards: int, events: Sequence[Control]) -> None:
         now = FIRST if empty else time.time_ns() // 1_000
         records = [NewRecord(None, encode(msgspec.structs.replace(event, recv=now)), now) for event in events]
         log.append(EVENTS.name, shard, records)
+
+
+def log_time(log: Log, shard: int) -> int:
+    """The time of the newest event of a shard, in microseconds UTC; ``FIRST`` where there is none."""
+    newest = last_record(log, EVENTS.name, shard)
+    return FIRST if newest is None else max(newest.timestamp, FIRST)
+
+
+def append_now(log: Log, shard: int, event: Control) -> None:
+    """Append a control event to one shard, as of the log's own time: that of a demo or a recording is not ours."""
+    now = log_time(log, shard)
+    log.append(EVENTS.name, shard, [NewRecord(None, encode(msgspec.structs.replace(event, recv=now)), now)])

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -49,8 +49,10 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load(folder: Path) -> list[Strategy]:
+def load(folder: Path, defaults: Mapping[str, Any] = MappingProxyType({})) -> list[Strategy]:
     """The strategies of ``folder/*.yaml``, in the order of their names.
+
+    ``defaults``, by full name such as ``learning.target.horizon``, hold where a file says nothing.
 
     Raises:
         StrategiesError: with every problem of every file, and when there is no file.
@@ -61,7 +63,7 @@ def load(folder: Path) -> list[Strategy]:
     found: dict[str, tuple[Path, Strategy]] = {}
     problems: list[str] = []
     for path in files:
-        strategy, wrong = read(path)
+        strategy, wrong = read(path, defaults)
         problems += wrong
         if strategy is None:
             continue
@@ -73,19 +75,39 @@ def load(folder: Path) -> list[Strategy]:
     return [strategy for _, (_, strategy) in sorted(found.items())]
 
 
-def read(path: Path) -> tuple[Strategy | None, list[str]]:
-    """The strategy of one file, or what is wrong with it."""
+def read(path: Path, defaults: Mapping[str, Any] = MappingProxyType({})) -> tuple[Strategy | None, list[str]]:
+    """The strategy of one file, with ``defaults`` for what it leaves out, or what is wrong with it."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506  # a SafeLoader
     except UNREADABLE as error:
         return None, [f"{path.name}: not readable as YAML: {error}"]
     if not isinstance(data, Mapping):
         return None, [f"{path.name}: must be a mapping with strategy and symbols, not {type(data).__name__}"]
-    wrong = [*faults(data, Strategy)] or contradictions(data)
+    wrong = [*faults(data, Strategy)]
+    if not wrong:
+        data = filled(data, defaults)
+        wrong = [*faults(data, Strategy)] or contradictions(data)
     where = f"{path.name}, strategy {data.get('strategy', '(no name)')}"
     if wrong:
         return None, [f"{where}: {fault}" for fault in wrong]
     return msgspec.convert(data, Strategy), []
+
+
+def filled(data: Mapping[Any, Any], defaults: Mapping[str, Any]) -> dict[Any, Any]:
+    """What a file says, and below it the defaults.
+
+    >>> said = {"learning": {"target": {"horizon": 30}}}
+    >>> filled(said, {"learning.target.horizon": 60, "learning.target.threshold": 0.005})
+    {'learning': {'target': {'horizon': 30, 'threshold': 0.005}}}
+    """
+    found = dict(data)
+    for name, value in defaults.items():
+        first, _, rest = name.partition(".")
+        if rest:
+            found[first] = filled(found.get(first) or {}, {rest: value})
+        else:
+            found.setdefault(first, value)
+    return found
 
 
 def faults(data: Mapping[Any, Any], block: type[msgspec.Struct], path: str = "") -> Iterator[str]:
