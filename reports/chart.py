@@ -94,12 +94,16 @@ def value_labels(scale: Scale, most: int = 5) -> list[Label]:
 
     >>> [label.text for label in value_labels(Scale(0, 10, 100, 0))]
     ['0', '2', '4', '6', '8', '10']
+    >>> [label.text for label in value_labels(Scale(-10, 0, 100, 0), most=4)]
+    ['−10.0', '−7.5', '−5.0', '−2.5', '0.0']
     """
     step = round_step((scale.high - scale.low) / most)
     digits = max(0, -floor(log10(step)))
+    digits += round(step * 10**digits, 6) % 1 > 0  # two and a half needs one more
     first = -(-scale.low // step)
     values = [(first + number) * step for number in range(most * 2 + 2)]
-    return [Label(scale(value), f"{value + 0.0:,.{digits}f}") for value in values if value <= scale.high + step * 1e-9]
+    shown = [value + 0.0 for value in values if value <= scale.high + step * 1e-9]
+    return [Label(scale(value), f"{value:,.{digits}f}".replace("-", "−")) for value in shown]
 
 
 def round_step(rough: float) -> float:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from connectors.demo.candles import HISTORY
 from connectors.demo.faults import FaultRates, Faults, inject
+from connectors.demo.lesson import Lesson
 from connectors.demo.market import Market
 from connectors.feeds import Item
 from connectors.frames import Frame
@@ -28,6 +29,7 @@ class DemoFeed:
         seconds: how much market there is; None: without end.
         rate: how often things happen (1: about 35 frames a second and symbol).
         rates: faults between the exchange and us.
+        lesson: what there is to learn of the prices; None: hardly anything.
     """
 
     live = False
@@ -43,6 +45,7 @@ class DemoFeed:
         rate: float = 1.0,
         depth: int = 50,
         rates: FaultRates | None = None,
+        lesson: Lesson | None = None,
     ) -> None:
         self.symbols: Sequence[str] | None = list(symbols)
         self.speed = speed
@@ -50,7 +53,7 @@ class DemoFeed:
         begin = wall_clock() if by_wall_clock else start or START
         self.anchor = (begin, begin) if by_wall_clock else None
         self.end = None if seconds is None else begin + int(seconds * 1e6)
-        self.market = Market(symbols, seed, begin, rate, depth)
+        self.market = Market(symbols, seed, begin, rate, depth, lesson)
         self.past = [kline for symbol in self.market.symbols.values() for kline in symbol.history(HISTORY)]
         self.faults = Faults(rates or FaultRates(), seed)
         self.wanted: set[str] = set()

@@ -5,6 +5,7 @@ from heapq import heapify, heapreplace
 from random import Random
 
 from connectors.demo.instrument import instrument
+from connectors.demo.lesson import Lesson
 from connectors.demo.symbol import Message, SymbolMarket
 from connectors.frames import Frame
 
@@ -17,8 +18,9 @@ _SPACING = 15
 class Market:
     """A seeded market of some symbols that speaks Bybit v5, in virtual time.
 
-    The frames are a pure function of ``(seed, symbols, start, rate, depth)``. ``start`` is in microseconds UTC;
-    ``rate`` scales the number of frames: 1 gives about 35 a second and symbol.
+    The frames are a pure function of ``(seed, symbols, start, rate, depth, lesson)``. ``start`` is in microseconds
+    UTC; ``rate`` scales the number of frames: 1 gives about 35 a second and symbol; a ``lesson`` makes the prices
+    learnable.
 
     >>> market = Market(["BTCUSDT"], seed=7, start=1_700_000_000_000_000)
     >>> frames = market.frames()
@@ -26,13 +28,22 @@ class Market:
     b'{"topic":"orderbook.50.BTCUSDT","type":"snapshot"'
     """
 
-    def __init__(self, symbols: Sequence[str], seed: int, start: int, rate: float = 1.0, depth: int = 50) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        seed: int,
+        start: int,
+        rate: float = 1.0,
+        depth: int = 50,
+        lesson: Lesson | None = None,
+    ) -> None:
         if not symbols:
             raise ValueError("the demo exchange needs at least one symbol")
         if rate <= 0:
             raise ValueError(f"the demo exchange's rate must be above 0, not {rate}")
         self.start = start
-        self.symbols = {name: SymbolMarket(instrument(name), seed, start, rate, depth) for name in symbols}
+        made = {name: instrument(name) for name in symbols}
+        self.symbols = {name: SymbolMarket(own, seed, start, rate, depth, lesson) for name, own in made.items()}
         self.latency = Random(f"{seed}/latency")
         self.recv = start
         self._queue = [(market.due, place, market) for place, market in enumerate(self.symbols.values())]

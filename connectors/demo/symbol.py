@@ -7,6 +7,7 @@ from random import Random
 from connectors.demo.candles import HISTORY, MINUTE, Candle, day_volume, history
 from connectors.demo.instrument import Instrument
 from connectors.demo.ladder import Ladder
+from connectors.demo.lesson import Lesson, Taught
 from connectors.demo.process import Process
 from connectors.demo.ticker import Tickers
 from connectors.demo.wire import Wire
@@ -25,15 +26,17 @@ _REMEMBERED = HISTORY + 24 * 60
 class SymbolMarket:
     """Simulates one symbol in virtual time (microseconds UTC), a step of about 50 ms at a time.
 
-    Everything follows from ``(seed, instrument, start, rate)``; each symbol draws its own numbers, so a symbol does the
-    same whatever it is listed with. ``rate`` scales how often things happen, not how the price moves.
+    Everything follows from ``(seed, instrument, start, rate, lesson)``; each symbol draws its own numbers, so a symbol
+    does the same whatever it is listed with. ``rate`` scales how often things happen, not how the price moves.
     """
 
-    def __init__(self, instrument: Instrument, seed: int, start: int, rate: float, depth: int) -> None:
+    def __init__(
+        self, instrument: Instrument, seed: int, start: int, rate: float, depth: int, lesson: Lesson | None = None
+    ) -> None:
         self.instrument = instrument
         self.wire = Wire(instrument, depth)
         self.rng = Random(f"{seed}/{instrument.symbol}")
-        self.process = Process(self.rng)
+        self.process = Process(self.rng) if lesson is None else Taught(self.rng, lesson)
         self.rate = rate
         self.time = start
         self.due = start
