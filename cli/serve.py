@@ -1,12 +1,16 @@
 """``lockstep serve``: the HTTP interface."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import structlog
 import typer
 
 from cli.context import Context, Exit, UserError
+from cli.registries import registry_of
 from connectors.postgres.embedded import EmbeddedPostgres
+from connectors.postgres.lease import Lease
 from connectors.postgres.program import PostgresError
 
 
@@ -28,11 +32,24 @@ def serve(
             host=settings.api_host,
             port=settings.api_port if port is None else port,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+            models=context.models,
+            datasets=context.datasets,
+            registries=lambda version: registry_of(context, version),
+            sole=lambda: sole(context),
         )
         try:
             run_api(wanted)
         except PortTaken as error:
             raise UserError(str(error), Exit.HELD) from error
+
+
+@contextmanager
+def sole(context: Context) -> Iterator[None]:
+    """Be the only one who writes model events."""
+    from cli.learn import PATIENCE, writer
+
+    with Lease(context.database_url(), "models/0", PATIENCE) as lease, writer(lease, context)():
+        yield
 
 
 def database_or_where_it_should_be(context: Context) -> str:

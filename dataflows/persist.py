@@ -1,4 +1,4 @@
-"""persist: signals, decisions, account, events -> PostgreSQL.
+"""persist: signals, decisions, account, events, predictions, models -> PostgreSQL.
 
 A plain loop over readers and not a Bytewax flow: how far each shard was read stands in the database and is written in
 the transaction that writes the rows, which alone makes them exactly once. Recovery state beside it would be a second
@@ -14,13 +14,13 @@ import structlog
 
 from connectors.log import Log
 from connectors.patience import PATIENCE, patiently
-from connectors.postgres.decision_rows import prune
+from connectors.postgres.old_rows import prune
 from connectors.postgres.stored import AWAY, Place, Shard, Stored, Taken
 from dataflows.persist_feed import Feed, begin_at
-from schemas.topics import ACCOUNT, DECISIONS, EVENTS, SIGNALS
+from schemas.topics import ACCOUNT, DECISIONS, EVENTS, MODELS, PREDICTIONS, SIGNALS
 
 LOGGER = structlog.get_logger()
-READS = (ACCOUNT.name, EVENTS.name, DECISIONS.name, SIGNALS.name)
+READS = (ACCOUNT.name, EVENTS.name, DECISIONS.name, SIGNALS.name, PREDICTIONS.name, MODELS.name)
 """The topics in the order in which a round writes them: an exit signal finds its position there."""
 BATCH = 2_000
 PAUSE = 0.1
@@ -56,7 +56,7 @@ class Persist:
         shards: how many each has.
         stored: the tables.
         check: called when the database came back: raises when somebody else stores the log now.
-        keep_days: how long decisions are kept after they were written; 0: for ever.
+        keep_days: how long decisions and predictions are kept after they were written; 0: for ever.
         accept_loss: go on where a shard begins if retention took what was not stored.
         patience: seconds to wait for a database that is away.
     """
@@ -162,12 +162,12 @@ class Persist:
         return all(shard in now and now[shard].position == after.position for shard, (_, after) in moves.items())
 
     def _tidy(self) -> None:
-        """Remove old decisions; a database that is away just now is asked next time."""
+        """Remove old decisions and predictions; a database that is away just now is asked next time."""
         if not self.keep_days:
             return
         try:
-            if gone := prune(self.stored.connection(), self.keep_days):
-                LOGGER.info("persist.pruned", table="decisions", rows=gone, older_than_days=self.keep_days)
+            for table, gone in prune(self.stored.connection(), self.keep_days).items():
+                LOGGER.info("persist.pruned", table=table, rows=gone, older_than_days=self.keep_days)
         except AWAY as error:
             LOGGER.warning("persist.prune_failed", error=str(error).strip())
             self.stored.close()

@@ -7,17 +7,28 @@ from connectors.postgres.account_rows import order_rows, position_rows, settings
 from connectors.postgres.columns import Row
 from connectors.postgres.decision_rows import decision_rows
 from connectors.postgres.execution_rows import execution_rows
+from connectors.postgres.model_rows import activation_rows, change_rows
 from connectors.postgres.position_state_rows import OpenPositions
+from connectors.postgres.prediction_rows import prediction_rows
 from connectors.postgres.signal_rows import signal_rows
 from connectors.postgres.stored import Shard, Taken
 from schemas.account import AccountConfigured, Execution, OrderEvent, PositionEvent
-from schemas.codec import UNREADABLE, decode_account, decode_decision, decode_event, decode_signal
+from schemas.codec import (
+    UNREADABLE,
+    decode_account,
+    decode_decision,
+    decode_event,
+    decode_model_change,
+    decode_prediction,
+    decode_signal,
+)
+from schemas.model import ModelActivated
 from schemas.strategy import StrategyConfigured
-from schemas.topics import ACCOUNT, DECISIONS, EVENTS, SIGNALS
+from schemas.topics import ACCOUNT, DECISIONS, EVENTS, MODELS, PREDICTIONS, SIGNALS
 
 UNFIT = (*UNREADABLE, ValueError, OverflowError)
 """What a record raises that cannot become a row."""
-CONCERNS_US = (b'"order"', b'"position"', b'"account.configured"', b'"strategy.configured"')
+CONCERNS_US = (b'"order"', b'"position"', b'"account.configured"', b'"strategy.configured"', b'"model.activated"')
 """One of these is in every event that becomes a row: market data need not be decoded."""
 
 
@@ -33,6 +44,8 @@ class Rows:
             EVENTS.name: self._of_event,
             DECISIONS.name: lambda offset, value: decision_rows(decode_decision(value)),
             SIGNALS.name: lambda offset, value: signal_rows(decode_signal(value)),
+            PREDICTIONS.name: lambda offset, value: prediction_rows(decode_prediction(value)),
+            MODELS.name: lambda offset, value: change_rows(decode_model_change(value)),
         }
         self._make = makers[shard[0]]
 
@@ -62,7 +75,7 @@ class Rows:
         return []
 
     def _of_event(self, offset: int, value: bytes) -> list[Row]:
-        """What the bridge heard, and settings. On a paper account the bridge's positions are somebody else's.
+        """What the bridge heard, settings, models in force. On a paper account the bridge's positions are not ours.
 
         What cannot be read became a dead letter of the flow that decides by it.
         """
@@ -77,6 +90,8 @@ class Rows:
             self._account = record.kind
         elif isinstance(record, StrategyConfigured) and self.shard[1] == 0:
             return settings_rows(record, place)
+        elif isinstance(record, ModelActivated) and self.shard[1] == 0:
+            return activation_rows(record)
         elif isinstance(record, OrderEvent) and record.origin is None:
             return order_rows(record, place)
         elif isinstance(record, PositionEvent) and record.origin is None:

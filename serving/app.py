@@ -2,13 +2,28 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
-from serving import decisions, features, health, metrics, monitoring, positions, signals, strategies
+from serving import (
+    dataset_files,
+    datasets,
+    decisions,
+    evaluate,
+    features,
+    health,
+    metrics,
+    model_metrics,
+    models,
+    monitoring,
+    positions,
+    signals,
+    strategies,
+    training,
+)
 from serving.auth import Auth
+from serving.control import add_log_answer
 from serving.database import Database, add_away_answer
 from serving.errors import Error, add_error_answers
 from serving.health import Health
@@ -16,30 +31,33 @@ from serving.keys import Key
 from serving.metrics import exposition
 from serving.probe import Probe
 from serving.request_log import RequestLog
+from serving.site import Site
 from serving.trace import Trace
 from serving.view import View
 
 NAME = "lockstep"
 
 
-def create_app(
-    view: View, probes: Sequence[Probe], key: str, measures: Path, database: Database, models: Path
-) -> FastAPI:
+PARTS = (health, features, signals, decisions, positions, strategies, monitoring, metrics)
+LEARNING = (evaluate, dataset_files, datasets, model_metrics, models, training)
+"""Each under both prefixes: callers know ``/dataset`` without and ``/models`` with ``/api/v1``."""
+
+
+def create_app(view: View, probes: Sequence[Probe], key: str, database: Database, site: Site) -> FastAPI:
     """The API over one view.
 
     Args:
         view: what the follower knows.
-        probes: started checks of ``database``, ``message_queue`` and ``feature_registry``.
+        probes: started checks, see ``Health``.
         key: what every request but ``/health`` and ``/metrics`` must bring.
-        measures: the folder in which flows report about themselves.
         database: where history is.
-        models: the folder in which models are stored.
+        site: where everything else is.
     """
     release = version("lockstep")
     app = FastAPI(
         title="Lockstep",
         version=release,
-        summary="Features, decisions, signals and positions, and how the system is.",
+        summary="Features, datasets and models, decisions, signals and positions, and how the system is.",
         docs_url=None,
         redoc_url=None,
         responses={code: {"model": Error} for code in (401, 422, 500)},
@@ -47,10 +65,16 @@ def create_app(
     )
     app.state.view = view
     app.state.database = database
-    app.state.health = Health(NAME, release, view, probes, models)
-    app.state.exposition = exposition(view, measures)
-    for part in (health, features, signals, decisions, positions, strategies, monitoring, metrics):
+    app.state.site = site
+    app.state.health = Health(NAME, release, view, probes, site.models)
+    app.state.exposition = exposition(view, site.home / "metrics")
+    for part in PARTS:
         app.include_router(part.router)
+    for learnt in LEARNING:
+        bare = learnt in (dataset_files, datasets, evaluate)
+        app.include_router(learnt.router, include_in_schema=bare)
+        app.include_router(learnt.router, prefix="/api/v1", include_in_schema=not bare)
     add_error_answers(app)
     add_away_answer(app)
+    add_log_answer(app)
     return app

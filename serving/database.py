@@ -49,6 +49,22 @@ class Database:
         except psycopg.Error as problem:
             raise DatabaseAway(str(problem).strip().splitlines()[0]) from problem
 
+    @contextmanager
+    def writing(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A connection in a transaction that may write; it is undone when the block raises.
+
+        Raises:
+            DatabaseAway: when it cannot be done now, or a table is missing.
+        """
+        try:
+            with self._connection() as connection, connection.transaction():
+                connection.execute("set transaction read write")
+                yield connection
+        except psycopg.errors.UndefinedTable as problem:
+            raise DatabaseAway(f"{str(problem).splitlines()[0]}: run lockstep migrate up") from problem
+        except psycopg.OperationalError as problem:
+            raise DatabaseAway(str(problem).strip().splitlines()[0]) from problem
+
     def close(self) -> None:
         """Close what is idle."""
         while connection := self._take():

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
+from serving.learning_probe import Builds
 from serving.probe import Finding, Probe
 from serving.storage import CRITICAL, WARNING, DiskSpace, accessible, disk_space, place_of
 from serving.times import iso, now
@@ -68,8 +69,8 @@ class HealthOut(BaseModel):
 class Health:
     """Puts the answer together from what is known already; it never waits.
 
-    Probes are named ``database``, ``message_queue`` (absent where none is configured: the log is the queue then) and
-    ``feature_registry``.
+    Probes are named ``database``, ``message_queue`` (absent where none is configured: the log is the queue then),
+    ``feature_registry``, ``model_files`` and ``datasets``, whose check is a ``Builds``.
     """
 
     def __init__(self, name: str, version: str, view: View, probes: Sequence[Probe], models: Path) -> None:
@@ -78,6 +79,7 @@ class Health:
         self.models = models
         self._view = view
         self._probes = {probe.name: probe for probe in probes}
+        self._builds = [probe.check for probe in probes if isinstance(probe.check, Builds)]
 
     def report(self) -> HealthOut:
         """Everything as it is at this moment."""
@@ -104,6 +106,8 @@ class Health:
             latest_feature_computation_timestamp=None if newest is None else iso(newest),
             average_latency_ms_last_5min=None if latency is None else round(latency, 3),
             data_quality_ok=found["data_quality"].ok,
+            active_dataset_builds_count=sum(builds.active for builds in self._builds),
+            last_dataset_build_duration_seconds=next((builds.last for builds in self._builds), None),
             services=Services(database=_link(database), message_queue=_link(found["message_queue"])),
             checks={name: _check(name, finding) for name, finding in found.items()} | {"model_storage": storage},
         )

@@ -30,7 +30,8 @@ class Probe:
 
     def __init__(self, name: str, check: Callable[[], str], every: float = EVERY, late: float = LATE) -> None:
         self.name = name
-        self._check, self._every, self._late = check, every, late
+        self.check = check
+        self._every, self._late = every, late
         self._finding = Finding(False, "not checked yet")
         self._returned = time.monotonic()
         self._stopped = threading.Event()
@@ -59,7 +60,7 @@ class Probe:
         while not self._stopped.is_set():
             started = time.monotonic()
             try:
-                detail, ok = self._check(), True
+                detail, ok = self.check(), True
             except Exception as error:
                 detail, ok = str(error).strip() or type(error).__name__, False
             self._returned = time.monotonic()

@@ -6,10 +6,11 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -19,8 +20,13 @@ from serving.app import create_app
 from serving.database import Database
 from serving.follower import Follower
 from serving.keys import key_at
+from serving.learning_probe import FILES_EVERY, Builds, ModelFiles
 from serving.probe import DatabaseCheck, Probe, QueueCheck
+from serving.site import Site
 from serving.view import View
+
+if TYPE_CHECKING:
+    from operators.registry import Registry
 
 LOGGER = structlog.get_logger()
 GRACE_SECONDS = 3
@@ -30,11 +36,18 @@ class PortTaken(Exception):
     """The address cannot be listened on; the message says what to do."""
 
 
+def no_registry(version: str) -> "Registry":
+    """Where nobody said which registries there are."""
+    raise LookupError(f"feature registry {version} is not known: there is none")
+
+
 @dataclass(frozen=True)
 class Serving:
     """What the API needs to know. ``home`` is where the key, the address and the flows' reports are.
 
-    ``registry`` returns a line about the registry that is in use, or raises.
+    ``registry`` returns a line about the registry that is in use, or raises; ``registries`` gives that of a version.
+    ``models`` and ``datasets`` are folders; None: those below ``home``. ``sole`` is held while model events are
+    written.
     """
 
     open_log: Callable[[], Log]
@@ -45,6 +58,10 @@ class Serving:
     host: str = "127.0.0.1"
     port: int = 0
     api_key: str | None = None
+    models: Path | None = None
+    datasets: Path | None = None
+    registries: Callable[[str], "Registry"] = no_registry
+    sole: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def serve(wanted: Serving) -> None:
@@ -58,7 +75,15 @@ def serve(wanted: Serving) -> None:
     probes = [probe.start() for probe in _probes(wanted)]
     follower = Follower(wanted.open_log, view).start()
     database = Database(wanted.database_url)
-    app = create_app(view, probes, _key(wanted), wanted.home / "metrics", database, wanted.home / "models")
+    site = Site(
+        wanted.home,
+        wanted.models or wanted.home / "models",
+        wanted.datasets or wanted.home / "datasets",
+        wanted.open_log,
+        wanted.registries,
+        wanted.sole,
+    )
+    app = create_app(view, probes, _key(wanted), database, site)
     address = wanted.home / "api.json"
     try:
         _announce(address, listening)
@@ -79,6 +104,9 @@ def serve(wanted: Serving) -> None:
 
 def _probes(wanted: Serving) -> list[Probe]:
     probes = [Probe("database", DatabaseCheck(wanted.database_url)), Probe("feature_registry", wanted.registry)]
+    models = wanted.models or wanted.home / "models"
+    probes.append(Probe("model_files", ModelFiles(wanted.database_url, models), every=FILES_EVERY))
+    probes.append(Probe("datasets", Builds(wanted.database_url)))
     if wanted.amqp_url:
         probes.append(Probe("message_queue", QueueCheck(wanted.amqp_url)))
     return probes

@@ -1,9 +1,6 @@
 """``decisions``: every decision of every strategy with its reason, also and above all not to trade."""
 
-from datetime import timedelta
 from uuid import UUID
-
-import psycopg
 
 from connectors.postgres.columns import Row, json, moment, upsert
 from schemas.decision import Decision
@@ -16,13 +13,6 @@ WRITE = upsert(
         "signal_id", "model_version", "trace_id", "origin",
     ),
 )  # fmt: skip
-PRUNE = """
-delete from decisions where id in (
-    select id from decisions where created_at < (now() at time zone 'utc') - %(age)s limit %(most)s
-)
-"""
-AT_ONCE = 5_000
-"""Rows that one statement removes: it is over before anybody waits for it."""
 
 
 def decision_rows(decision: Decision) -> list[Row]:
@@ -49,15 +39,3 @@ def decision_rows(decision: Decision) -> list[Row]:
         "origin": decision.origin.header().decode(),
     }
     return [Row(WRITE, row)]
-
-
-def prune(connection: psycopg.Connection, days: float) -> int:
-    """Remove what was stored more than ``days`` days ago, a part at a time; returns how many rows are gone.
-
-    Counted from when a row was written, not from the log's time: a recorded session would be gone at once.
-    """
-    gone, full = 0, True
-    while full:
-        removed = connection.execute(PRUNE, {"age": timedelta(days=days), "most": AT_ONCE}).rowcount
-        gone, full = gone + removed, removed == AT_ONCE
-    return gone

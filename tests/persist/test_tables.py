@@ -14,8 +14,12 @@ from tests.persist.written import SECOND, START, execution, signal, story, write
 
 OURS = {
     "decisions", "order_events", "position_events", "strategy_settings", "read_positions", "refused_records",
+    "dataset_building_metrics", "models_in_force", "model_changes", "predictions", "model_scores",
 }  # fmt: skip
-CONTRACT = {"trading_signals", "execution_events", "position_states"}
+BRIDGE = {"bridge_orders", "bridge_positions"}
+CONTRACT = {
+    "trading_signals", "execution_events", "position_states", "model_versions", "model_quality_metrics", "datasets",
+}  # fmt: skip
 TYPES = """
 select column_name, case data_type when 'numeric' then 'numeric(' || numeric_precision || ',' || numeric_scale || ')'
     when 'character varying' then 'V(' || character_maximum_length || ')' when 'timestamp without time zone' then 'TS'
@@ -40,6 +44,36 @@ DOCUMENTED = {
         ("asset", "V(20)", N), ("entry_price", D, N), ("entry_time", "TS", N), ("peak_price", D, N),
         ("highest_unrealized_pnl", D, N), ("last_exit_signal_time", "TS", False), ("created_at", "TS", N),
         ("updated_at", "TS", N),
+    ],
+    "model_versions": [
+        ("id", "uuid", N), ("version", "V(50)", N), ("file_path", "V(500)", N), ("model_type", "V(50)", N),
+        ("strategy_id", "V(100)", False), ("trained_at", "TS", N), ("training_duration_seconds", "integer", False),
+        ("training_dataset_size", "integer", False), ("training_config", "jsonb", False), ("is_active", "bool", N),
+        ("is_warmup_mode", "bool", N), ("created_at", "TS", N), ("updated_at", "TS", N),
+    ],
+    "model_quality_metrics": [
+        ("id", "uuid", N), ("model_version_id", "uuid", N), ("metric_name", "V(100)", N), ("metric_value", D, N),
+        ("metric_type", "V(50)", N), ("evaluated_at", "TS", N), ("evaluation_dataset_size", "integer", False),
+        ("metadata", "jsonb", False),
+    ],
+    "datasets": [
+        ("id", "uuid", N), ("symbol", "V(20)", N), ("status", "V(20)", N), ("split_strategy", "V(50)", N),
+        *((f"{split}_period_{end}", "TS", False) for split in ("train", "validation", "test")
+          for end in ("start", "end")),
+        ("walk_forward_config", "jsonb", False), ("target_config", "jsonb", N),
+        ("feature_registry_version", "V(50)", N), ("train_records", "integer", False),
+        ("validation_records", "integer", False), ("test_records", "integer", False), ("output_format", "V(20)", N),
+        ("storage_path", "V(500)", False), ("created_at", "TS", N), ("completed_at", "TS", False),
+        ("estimated_completion", "TS", False), ("error_message", "text", False), ("metadata", "jsonb", False),
+        ("priority", "integer", N),
+    ],
+    "dataset_building_metrics": [
+        ("id", "uuid", N), ("dataset_id", "uuid", N), ("symbol", "V(20)", N), ("build_started_at", "TS", N),
+        ("build_completed_at", "TS", False), ("build_status", "V(20)", N),
+        ("build_duration_seconds", "integer", False), ("records_count", "integer", False),
+        ("train_records", "integer", False), ("validation_records", "integer", False),
+        ("test_records", "integer", False), ("feature_registry_version", "V(50)", N),
+        ("split_strategy", "V(50)", False), ("trace_id", "V(100)", False), ("created_at", "TS", N),
     ],
 }  # fmt: skip
 
@@ -66,6 +100,16 @@ REFUSED = [
     "insert into execution_events (signal_id, strategy_id, asset, side, execution_price, execution_quantity,"
     " execution_fees, executed_at, signal_price, signal_timestamp, performance) values"
     " (gen_random_uuid(), 'a', 'B', 'buy', 1, 1, -1, now(), 1, now(), '{}')",
+    "insert into model_versions (version, file_path, model_type) values ('1', '/models/1/model.ubj', 'xgboost')",
+    "insert into model_versions (version, file_path, model_type) values ('v1', '/srv/v1/model.ubj', 'xgboost')",
+    "insert into model_versions (version, file_path, model_type) values ('v1', '/models/v1/m', 'lightgbm')",
+    "with made as (insert into model_versions (version, file_path, model_type) values ('v1', '/models/v1/m', 'xgboost')"
+    " returning id) insert into model_quality_metrics (model_version_id, metric_name, metric_value, metric_type)"
+    " select id, 'accuracy', 1.5, 'classification' from made",
+    "insert into datasets (symbol, status, split_strategy, target_config, feature_registry_version)"
+    " values ('B', 'paused', 'time_based', '{}', '1')",
+    "insert into datasets (symbol, split_strategy, target_config, feature_registry_version, test_period_start,"
+    " test_period_end) values ('B', 'time_based', '{}', '1', '2025-01-02', '2025-01-01')",
 ]
 
 
@@ -77,10 +121,12 @@ def test_checks_are_the_documented_ones(url: str, statement: str) -> None:
 
 @pytest.fixture
 def shared(database_url: str) -> Iterator[str]:
-    """A database in which another system made the three tables, with a row in each and something of its own."""
-    made = read_migrations()[1].up.replace("'made by lockstep'", "'made by somebody else'")
+    """A database in which another system made the tables of the contract, with rows and something of its own."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(made)  # type: ignore[arg-type]
+        for number in (1, 3):
+            made = read_migrations()[number].up.replace("'made by lockstep'", "'made by somebody else'")
+            connection.execute(made)  # type: ignore[arg-type]
+        connection.execute("alter table datasets drop column metadata, drop column priority")
         for table in OURS:
             connection.execute(f"drop table {table}")  # type: ignore[arg-type]
         for table in CONTRACT:
@@ -92,6 +138,13 @@ def shared(database_url: str) -> Iterator[str]:
             " values ('00000000-0000-0000-0000-000000000001', 'theirs', 'XRPUSDT', 'sell', 2.5, '2025-01-01')"
         )
         connection.execute(
+            "insert into model_versions (version, file_path, model_type) values ('v1', '/models/v1/m.json', 'xgboost')"
+        )
+        connection.execute(
+            "insert into datasets (symbol, split_strategy, target_config, feature_registry_version)"
+            " values ('XRPUSDT', 'time_based', '{}', '1.0.0')"
+        )
+        connection.execute(
             "insert into position_states (asset, entry_price, entry_time, peak_price) values ('XRPUSDT', 1, now(), 2)"
         )
     yield database_url
@@ -101,26 +154,30 @@ def test_tables_of_another_system_keep_their_rows_there_and_back_and_there_again
     """Down takes only what we made; what we wrote into their tables stays too, as it is theirs to keep."""
     before = tables(shared)
     write(log, [signal(Origin(0, 1, 0))])
-    migrator = Migrator(shared, read_migrations()[:2])
+    migrator = Migrator(shared)
     for expected in (2, 2):
         migrator.up()
-        assert tables(shared) == before | OURS | {"lockstep_migrations", "feature_registry_versions"}
+        assert tables(shared) == before | OURS | BRIDGE | {"lockstep_migrations", "feature_registry_versions"}
         store(log, shared)
         assert len(rows(shared, "select signal_id, their_own from trading_signals where their_own = 'x'")) == expected
         migrator.down(steps=len(migrator.migrations))
         assert tables(shared) == before | {"lockstep_migrations"}
 
     assert rows(shared, "select asset from position_states") == [("XRPUSDT",)]
+    assert rows(shared, "select version from model_versions") == [("v1",)]
+    assert rows(shared, "select symbol from datasets") == [("XRPUSDT",)]
+    without = [column for column in DOCUMENTED["datasets"] if column[0] not in ("metadata", "priority")]
+    assert rows(shared, TYPES, "datasets") == without
 
 
 def test_down_and_up_again_with_data_gives_the_same_tables(database_url: str, log: Log) -> None:
     """The log still has everything: it is stored again."""
-    migrator = Migrator(database_url, read_migrations()[:2])
+    migrator = Migrator(database_url)
     migrator.up()
     write(log, story(1, 0, 0, 40))
     store(log, database_url)
     before = rows(database_url, "select id from decisions order by id")
-    migrator.down()
+    migrator.down(steps=len(migrator.migrations))
     assert not tables(database_url) & (OURS | CONTRACT)
     migrator.up()
     store(log, database_url)

@@ -13,6 +13,7 @@ import uvicorn
 
 from connectors.log import Log, NewRecord, open_log
 from connectors.measures import Measures
+from operators.registry import Registry, parse_registry
 from schemas.codec import encode
 from schemas.origin import HEADER, Origin
 from schemas.topics import TOPICS
@@ -22,8 +23,11 @@ from serving.database import Database
 from serving.follower import Follower
 from serving.probe import Probe
 from serving.run import listen
+from serving.site import Site
 from serving.view import View
+from tests.learning.datasets.session import REGISTRY
 
+REGISTRIES = Path(__file__).parents[2] / "config" / "feature_registry"
 KEY = "a key for the tests only"
 SHARDS = 2
 SECOND = 1_000_000
@@ -85,6 +89,12 @@ class Api:
     def get(self, path: str, **query: str) -> httpx.Response:
         return self.client.get(f"{self.url}{path}", params=query, headers={"X-API-Key": KEY})
 
+    def post(self, path: str, body: object = None) -> httpx.Response:
+        return self.client.post(f"{self.url}{path}", json=body, headers={"X-API-Key": KEY})
+
+    def delete(self, path: str) -> httpx.Response:
+        return self.client.delete(f"{self.url}{path}", headers={"X-API-Key": KEY})
+
     def health(self) -> dict[str, object]:
         answer: dict[str, object] = self.client.get(f"{self.url}/health").json()
         return answer
@@ -98,6 +108,16 @@ def eventually(condition: Callable[[], object], seconds: float = 60) -> bool:
     return bool(condition())
 
 
+def registries(version: str) -> Registry:
+    """The registries that come along, by the names of their files, and the one of the small session."""
+    if version == REGISTRY.version:
+        return REGISTRY
+    path = REGISTRIES / f"{version}.yaml"
+    if not path.is_file():
+        raise LookupError(f"feature registry {version} is not known; there are 1.0.0, 1.1.0, 1.2.0")
+    return parse_registry(path.read_text(), where=str(path))
+
+
 @contextmanager
 def running(
     open_the_log: Callable[[], Log], home: Path, probes: Sequence[Probe] = (), database_url: str | None = None
@@ -107,7 +127,8 @@ def running(
     follower = Follower(open_the_log, view).start()
     listening = listen("127.0.0.1", 0)
     database = Database(database_url or f"postgresql://nobody@/none?host={home}")
-    app = create_app(view, probes, KEY, home / "metrics", database, home / "models")
+    site = Site(home, home / "models", home / "datasets", open_the_log, registries)
+    app = create_app(view, probes, KEY, database, site)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

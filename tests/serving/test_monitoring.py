@@ -145,8 +145,11 @@ def test_health_says_whether_models_are_in_use_and_strategies_warm_up(market: Ma
             ), event  # fmt: skip
 
 
-def test_models_are_none_without_a_table_and_counted_with_one(market: Market, url: str, tmp_path: Path) -> None:
+def test_models_are_none_without_a_table_and_counted_with_one(
+    market: Market, database_url: str, tmp_path: Path
+) -> None:
     """Where another system's migrations made ``model_versions``; those for any strategy are named so."""
+    url = database_url
     path = "/api/v1/monitoring/models/performance"
     none = {"active_models_count": 0, "total_models_count": 0, "models_by_strategy": {}, "models_by_type": {}}
     with serving(tmp_path, url) as api, psycopg.connect(url, autocommit=True) as connection:
