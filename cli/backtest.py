@@ -25,7 +25,9 @@ from connectors.strategies import read
 from dataflows.asking import NothingToTest, Question, ask
 from dataflows.backtest import Progress, Request, backtest
 from dataflows.findings import findings
+from learning.files import ModelFiles
 from operators.features.featureset import FeatureSet
+from operators.online.models import Models
 from reports.page import comparison
 from schemas.strategy import Strategy
 
@@ -84,7 +86,7 @@ def run(
         folder.mkdir(exist_ok=True)
         Asked(request, absolute(source), seconds, seed).write(folder)
         with alone(folder / "running", BUSY):
-            result = _run(log, request, features, folder)
+            result = _run(log, request, features, folder, ModelFiles(program.models))
             written = write(result, out or folder)
     say(result, *written, as_json)
 
@@ -106,12 +108,12 @@ def compare(
     typer.echo(f"compared {len(results)} runs: {out}")
 
 
-def _run(log: Log, request: Request, features: FeatureSet, folder: Path) -> dict[str, Any]:
+def _run(log: Log, request: Request, features: FeatureSet, folder: Path, models: Models) -> dict[str, Any]:
     console = Console(stderr=True, highlight=False)
     progress = Progress(dict(enumerate(request.ranges)))
     begin = time.perf_counter()
     with shown(progress, console) as hide, interruptible(hide):
-        own = backtest(log, request, features, folder, progress)
+        own = backtest(log, request, features, folder, progress, models=models)
     spent = time.perf_counter() - begin
     result = findings(own, request)
     own.close()

@@ -16,6 +16,7 @@ from cli.runs import Asked, folder_of
 from connectors.log.sqlite import SqliteLog
 from dataflows.explain import Explanation, UnknownSignal, live, of_backtest
 from dataflows.explain import explain as rebuild
+from learning.files import ModelFiles
 from operators.features.featureset import FeatureSet
 from reports.chart import at
 
@@ -42,15 +43,16 @@ def explain(
 
 
 def _explain(context: Context, signal_id: str, run: str | None) -> Explanation:
-    features = FeatureSet.compile(context.registry())
+    features, models = FeatureSet.compile(context.registry()), ModelFiles(context.models)
     if run is None:
         with closing(log_of(context)) as log:
-            return rebuild(live(log, shards_of(log, context.settings.shards), features), features, signal_id)
+            place = live(log, shards_of(log, context.settings.shards), features)
+            return rebuild(place, features, signal_id, models)
     folder = folder_of(context, run)
     asked = Asked.read(folder)
     log = log_of(context, asked.source, asked.seconds, asked.seed)
     with closing(log), closing(SqliteLog(folder / "log")) as own:
-        return rebuild(of_backtest(log, own, asked.request), features, signal_id)
+        return rebuild(of_backtest(log, own, asked.request), features, signal_id, models)
 
 
 def _plain(found: Explanation) -> dict[str, Any]:

@@ -6,8 +6,14 @@ from connectors.binance.parse import BinanceParser
 from connectors.bybit.parse import BybitParser
 from connectors.frames import Parser
 from connectors.rabbitmq.gateway_parse import GatewayParser
+from connectors.tables import VENUE, TableParser
 
-PARSERS: dict[str, Callable[[], Parser]] = {"bybit": BybitParser, "binance": BinanceParser, "ws-gateway": GatewayParser}
+PARSERS: dict[str, Callable[[], Parser]] = {
+    "bybit": BybitParser,
+    "binance": BinanceParser,
+    "ws-gateway": GatewayParser,
+    VENUE: TableParser,
+}
 
 
 def parser_for(venue: str) -> Parser:

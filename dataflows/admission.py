@@ -7,22 +7,23 @@ from schemas.model import ModelActivated, ModelShadowed
 from schemas.strategy import StrategyConfigured
 
 BY = "backtest"
-"""Who configured the strategies that a backtest brings along."""
+"""Who configured the strategies, and activated the models, that a backtest brings along."""
 
 
 class Admission:
     """Stands first: holds back what the backtest replaces.
 
     Nothing makes the account live. With ``own`` strategies those of the log do not count; with ``only``, no others do,
-    nor their models.
+    nor their models. With ``own_models`` the log's activations and candidates do not count.
     """
 
     layout = 1
     takes = frozenset((AccountConfigured, StrategyConfigured, ModelActivated, ModelShadowed))
 
-    def __init__(self, own: bool = False, only: frozenset[str] | None = None) -> None:
+    def __init__(self, own: bool = False, only: frozenset[str] | None = None, own_models: bool = False) -> None:
         self.own = own
         self.only = only
+        self.own_models = own_models
 
     def feed(self, record: Any, out: list[Any]) -> None:
         """Pass on what counts."""
@@ -36,7 +37,9 @@ class Admission:
             return bool(record.kind == "paper")
         if kind is StrategyConfigured:
             return self._wanted(record.settings.strategy) and (not self.own or record.by == BY)
-        return kind not in (ModelActivated, ModelShadowed) or self._wanted(record.strategy)
+        if kind in (ModelActivated, ModelShadowed):
+            return self._wanted(record.strategy) and (not self.own_models or record.by == BY)
+        return True
 
     def snapshot(self) -> Any:
         """There is no state."""

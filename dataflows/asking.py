@@ -1,6 +1,6 @@
 """What a backtest is asked for: places and strategies become offsets and settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
 import msgspec
@@ -8,17 +8,19 @@ import structlog
 
 from connectors.log import Log, LogError, Record
 from connectors.log.span import span
+from connectors.lookback import PastLost, lookback_offset
 from dataflows import trading
 from dataflows.admission import BY, Admission
 from dataflows.backtest import Range, Request
 from dataflows.code import code_digest
 from dataflows.history import MARKS, Placed, controls, in_force
 from dataflows.positions import Place
-from dataflows.rebuild import PastLost, lookback_offset
 from operators.features.featureset import FeatureSet
+from operators.trading.stage import InForce
 from schemas.account import AccountConfigured
 from schemas.codec import encode
 from schemas.events import Control
+from schemas.model import ModelActivated
 from schemas.strategy import Strategy, StrategyConfigured
 
 STEP = 500
@@ -38,6 +40,7 @@ class Question(msgspec.Struct):
         otherwise: finds the strategies where neither files nor the log have any.
         account: in force where the log has none.
         source: what the events are, for the record.
+        models: in force all the way, by strategy, instead of the log's (None there: warm-up); None: the log's.
     """
 
     first: Place
@@ -47,6 +50,17 @@ class Question(msgspec.Struct):
     otherwise: Callable[[], Sequence[Strategy]]
     account: AccountConfigured
     source: str
+    models: Mapping[str, InForce | None] | None = None
+
+    def activations(self) -> tuple[ModelActivated, ...] | None:
+        """``models`` as the events that put them in force."""
+        if self.models is None:
+            return None
+        chosen = [(name, model) for name, model in sorted(self.models.items()) if model is not None]
+        return tuple(
+            ModelActivated(recv=1, strategy=name, version=model.version, sha256=model.sha256, by=BY)
+            for name, model in chosen
+        )
 
 
 def ask(log: Log, shards: int, features: FeatureSet, registry: str, question: Question) -> Request:
@@ -68,7 +82,8 @@ def ask(log: Log, shards: int, features: FeatureSet, registry: str, question: Qu
     placed = [list(controls(log, shard, stop)) for shard, (_, stop) in enumerate(limits)]
     strategies, where = _strategies(placed, question)
     own = where != "the log"
-    admission = Admission(own, question.only or None)
+    models = question.activations()
+    admission = Admission(own, question.only or None, models is not None)
     begin = [
         _begin(found, first, strategies, own, admission, question)
         for found, (first, _) in zip(placed, limits, strict=True)
@@ -88,6 +103,7 @@ def ask(log: Log, shards: int, features: FeatureSet, registry: str, question: Qu
         registry,
         features.version,
         code_digest(),
+        models,
     )
 
 
@@ -144,6 +160,7 @@ def _begin(
     events += before
     if own:
         events += [StrategyConfigured(recv=1, settings=settings, by=BY) for settings in strategies]
+    events += question.activations() or ()
     return tuple(encode(event) for event in events)
 
 

@@ -29,8 +29,10 @@ from dataflows.sampling import SampledEngine, Sampler
 from dataflows.shards import ShardLogic
 from operators.engine import Beginning, Cursor, Engine, Raw, Stage
 from operators.features.featureset import FeatureSet
+from operators.online.models import NO_MODELS, Models
 from operators.trading.quotes import Quotes
 from schemas.account import AccountConfigured
+from schemas.model import ModelActivated
 from schemas.output import Output
 from schemas.strategy import Strategy
 
@@ -58,8 +60,8 @@ class Range(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """Everything that a backtest's result depends on.
 
-    ``own``: the strategies are the backtest's, not the log's; ``only``: no others count. ``registry`` and ``code`` are
-    digests.
+    ``own``: the strategies are the backtest's, not the log's; ``only``: no others count. ``models``: the activations of
+    the backtest, instead of the log's (None: the log's count). ``registry`` and ``code`` are digests.
     """
 
     ranges: tuple[Range, ...]
@@ -72,6 +74,11 @@ class Request(msgspec.Struct, frozen=True):
     registry: str
     registry_version: str
     code: str
+    models: tuple[ModelActivated, ...] | None = None
+
+    def admission(self) -> Admission:
+        """What of the log's control events counts."""
+        return Admission(self.own, None if self.only is None else frozenset(self.only), self.models is not None)
 
     @property
     def id(self) -> str:
@@ -127,18 +134,17 @@ class WatchedEngine(SampledEngine):
         return outputs
 
 
-def stages(features: FeatureSet, request: Request, cursor: Cursor) -> list[Stage]:
+def stages(features: FeatureSet, request: Request, models: Models, cursor: Cursor) -> list[Stage]:
     """Those of ``trading``, between what counts and what is sampled."""
-    only = None if request.only is None else frozenset(request.only)
-    chain = trading.stages(features, cursor)
+    chain = trading.stages(features, cursor, models)
     quotes = chain[1]
     assert isinstance(quotes, Quotes), "quotes stand behind the market"
-    return [Admission(request.own, only), *chain, Sampler(cursor, quotes)]
+    return [request.admission(), *chain, Sampler(cursor, quotes)]
 
 
-def engine(features: FeatureSet, request: Request, progress: Progress | None, shard: int) -> Engine:
+def engine(features: FeatureSet, request: Request, progress: Progress | None, models: Models, shard: int) -> Engine:
     """The engine of one shard."""
-    made = WatchedEngine(shard, partial(stages, features, request), awake=trading.AWAKE + 1)
+    made = WatchedEngine(shard, partial(stages, features, request, models), awake=trading.AWAKE + 1)
     made.progress = progress
     return made
 
@@ -149,10 +155,16 @@ def beginning(found: Range) -> Beginning:
 
 
 def build(
-    source: Source, sink: Sink, features: FeatureSet, request: Request, progress: Progress | None, begin: Begin
+    source: Source,
+    sink: Sink,
+    features: FeatureSet,
+    request: Request,
+    progress: Progress | None,
+    begin: Begin,
+    models: Models = NO_MODELS,
 ) -> Dataflow:
     """events -> quality ... account, prices."""
-    logic = partial(ShardLogic, partial(engine, features, request, progress), begin)
+    logic = partial(ShardLogic, partial(engine, features, request, progress, models), begin)
     flow = Dataflow(NAME)
     events = op.input("events", flow, source)  # (shard, (number, [(offset, value)]))
     outputs = op.stateful_batch("trade", events, logic)  # (shard, Output), in origin order
@@ -168,8 +180,11 @@ def backtest(
     progress: Progress | None = None,
     counters: Counters | None = None,
     batch: int = BATCH,
+    models: Models = NO_MODELS,
 ) -> SqliteLog:
     """Replay what ``request`` asks for into the log in ``folder``; returns it when everything is on it.
+
+    ``models`` finds the files of the models that are in force.
 
     Interrupted, it goes on where it was: the outcome is the same. State that cannot be used is given up, and the run
     begins again; what is written already is not written twice.
@@ -186,7 +201,7 @@ def backtest(
         stop = {shard: found.stop for shard, found in enumerate(ranges)}
         source = LogSource(log, "events", shards, lambda shard: ranges[shard].warm, stop, batch)
         sink = LogSink(own, WRITES, shards, counters=counters)
-        flow = build(source, sink, features, request, progress, lambda shard: beginning(ranges[shard]))
+        flow = build(source, sink, features, request, progress, lambda shard: beginning(ranges[shard]), models)
         run(flow, recovery=state)
 
     try:

@@ -14,6 +14,7 @@ from dataflows.rebuild import Memory, Start, begin_at
 from operators.engine import Beginning, Engine, Raw
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
+from operators.online.models import NO_MODELS, Models
 from schemas.codec import UNREADABLE, decode_decision, decode_event, decode_signal, decode_vector
 from schemas.decision import Decision
 from schemas.market import Level
@@ -80,7 +81,7 @@ def live(log: Log, shards: int, features: FeatureSet) -> Place:
 
 def of_backtest(log: Log, own: Log, request: Request) -> Place:
     """A backtest of ``log`` that wrote its outputs to ``own``."""
-    admission = Admission(request.own, None if request.only is None else frozenset(request.only))
+    admission = request.admission()
 
     def begin(shard: int, offset: int) -> Start:
         found = request.ranges[shard]
@@ -89,7 +90,7 @@ def of_backtest(log: Log, own: Log, request: Request) -> Place:
     return Place(log, own, len(request.ranges), begin, lambda message: _admitted(admission, message))
 
 
-def explain(place: Place, features: FeatureSet, signal_id: str) -> Explanation:
+def explain(place: Place, features: FeatureSet, signal_id: str, models: Models = NO_MODELS) -> Explanation:
     """Find a signal, feed an engine up to the event that caused it, and compare.
 
     Raises:
@@ -112,7 +113,7 @@ def explain(place: Place, features: FeatureSet, signal_id: str) -> Explanation:
     decided = _find(place, "decisions", signal_id)
     shard, offset = signal.origin.shard, signal.origin.offset
     start = place.begin(shard, offset)
-    engine = trading.engine(features, shard)
+    engine = trading.engine(features, shard, models)
     engine.beginning = start.beginning
     outputs, vector, message = _feed(place, engine, start.offset, offset, signal.symbol)
     made = {output.value for output in outputs if output.origin.offset == offset}

@@ -26,7 +26,7 @@ decode_bar = msgspec.json.Decoder(PriceBar).decode
 def findings(own: Log, request: Request) -> dict[str, Any]:
     """What the run of ``request`` has to say, as plain data; see ``reports.result``."""
     shards = len(request.ranges)
-    material = _material(own, request, shards)
+    material = material_of(own, request)
     models: set[str] = set()
     for value in _values(own, "signals", shards):
         signal = decode_signal(value)
@@ -42,8 +42,12 @@ def findings(own: Log, request: Request) -> dict[str, Any]:
     return result(material, facts)
 
 
-def _material(own: Log, request: Request, shards: int) -> Material:
-    """The account events stay in the order of each shard, which is all that matters: symbols do not cross shards."""
+def material_of(own: Log, request: Request) -> Material:
+    """What the run of ``request`` did, without its exit rules.
+
+    The account events stay in the order of each shard, which is all that matters: symbols do not cross shards.
+    """
+    shards = len(request.ranges)
     account = [decode_account(value) for value in _values(own, "account", shards)]
     executions = [record for record in account if isinstance(record, Execution)]
     bars = [decode_bar(value) for value in _values(own, PRICES, shards)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from connectors.recorded.lines import read_lines
 from connectors.recorded.plain import Addressed, Bare, Timed, is_other, is_received, is_timed
 from connectors.recorded.row import Format
+from connectors.recorded.tables import is_table, table_of
 from connectors.recorded.venue import (
     Market,
     RecordingError,
@@ -43,6 +44,8 @@ def detect(path: Path) -> Format:
 
 def shape_of(line: bytes) -> str | None:
     """The format that one line seems to follow."""
+    if is_table(line):
+        return "table"
     if is_received(line) or is_other(line):
         return "addressed"
     if is_timed(line):
@@ -54,6 +57,8 @@ def shape_of(line: bytes) -> str | None:
 
 def format_of(shape: str, name: str, lines: list[bytes]) -> Format:
     """A reader for the format, with the market that the lines and the file's name tell."""
+    if shape == "table":
+        return table_of(next(filter(is_table, lines)), name)
     if shape == "wrapped":
         return Wrapped(next(market for line in lines if (market := recorder_of(line))))
     if shape == "addressed":
