@@ -12,8 +12,9 @@ FLOW ?= trading
 DURATION ?= 0
 SYMBOLS ?=
 ARGS ?=
+JOBS ?= auto
 
-.PHONY: help setup run-dataflow backtest test lint format bench migrate up down requirements schemas clean
+.PHONY: help setup run-dataflow backtest demo-learning test lint format bench migrate up down requirements schemas clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,8 +43,11 @@ run-dataflow: $(VENV)/ready ## Market data -> events -> features -> signals, tra
 backtest: $(VENV)/ready ## Replay a demo session on paper and write a page; SOURCE=topic replays the session in use
 	@$(BIN)/lockstep backtest --source '$(SOURCE)' $(ARGS)
 
-test: $(VENV)/ready-dev ## Run everything that checks the product
-	@$(BIN)/python -m pytest $(ARGS)
+demo-learning: $(VENV)/ready ## Watch models being trained, promoted, failing and replaced on a demo market; writes a page
+	@$(BIN)/lockstep demo-learning $(ARGS)
+
+test: $(VENV)/ready-dev ## Run everything that checks the product, on up to four cores (JOBS=0: on one)
+	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/ready-dev ## Style, types and the direction of imports
 	@$(BIN)/ruff check .

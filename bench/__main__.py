@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import backtests, latency, sessions, strategies, throughput, vectors
+from bench import backtests, latency, online, sessions, strategies, throughput, trainings, vectors
 from connectors.feeds import Feed
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
@@ -36,6 +36,9 @@ def main() -> None:
     report_vectors(registry, wanted.short)
     with tempfile.TemporaryDirectory() as folder:
         report_strategies(registry, Path(folder), wanted.short)
+    with tempfile.TemporaryDirectory() as folder:
+        report_online(registry, Path(folder), wanted.short)
+    report_trainings(wanted.short)
     for name in [wanted.log] if wanted.log else ["sqlite", "kafka"]:
         with tempfile.TemporaryDirectory() as folder, broker(name, Path(folder)) as bootstrap:
             report_throughput(name, Path(folder), bootstrap, registry, wanted.short)
@@ -66,6 +69,39 @@ def report_strategies(registry: Registry, folder: Path, short: bool) -> None:
     print(f"backtest with 3 strategies: {speed:,.0f} events/s, {market:,.0f} s of market per second")
     listed = ", ".join(f"{number}: {cost:.1f} us ({cost / alone:.2f})" for number, cost in costs.items())
     print(f"an event costs {alone:.1f} us in the market stage alone; with strategies {listed}")
+
+
+def report_online(registry: Registry, folder: Path, short: bool) -> None:
+    """What models that learn in the flow cost, on the demo exchange."""
+    with opened(None, folder, "") as log:
+        sessions.fill(log, sessions.demo(2, 60 if short else 600))
+        symbols = [f"SYM{number:03d}USDT" for number in range(2)]
+        features = FeatureSet.compile(registry)
+        costs = online.costs(log, features, 1 if short else 3)
+        shares = {every: online.share_of(log, features, symbols, every, 1 if short else 3) for every in (5, 1)}
+    print(f"models that learn in the flow, {len(features.names)} features:")
+    for model, cost in costs.items():
+        print(
+            f"  {model}: prediction {cost.predict:.0f} us, lesson {cost.learn:.0f} us = {cost.a_second:,.0f} vectors/s"
+            f" per process; state {cost.kilobytes:.1f} kB, stored in {cost.store:.0f} us"
+        )
+    for every, found in shares.items():
+        print(
+            f"  logistic_regression every {every} s: {found.share:.1%} of the trading engine"
+            f" ({found.without:.0f} -> {found.learning:.0f} us a vector)"
+        )
+
+
+def report_trainings(short: bool) -> None:
+    """What a training costs beyond the bare library; five rounds, as the first ones tell the most of what is around."""
+    rows, rounds = (20_000, 3) if short else (1_000_000, 5)
+    found = trainings.costs(rows, rounds)
+    for kind, cost in found.items():
+        print(
+            f"{kind} training, {rows:,} rows, {rounds} rounds: {cost.wall:.1f} s, {cost.processor:.1f} s of processor;"
+            f" at most {cost.peak:,.0f} MB resident, the matrix is {rows * len(trainings.names()) * 8 / 1e6:,.0f} MB"
+        )
+    print(f"training = {found['ours'].processor / found['bare'].processor:.2f} of the bare one's processor time")
 
 
 def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: Registry, short: bool) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from connectors.demo.feed import DemoFeed
 from connectors.feeds import Feed
 from connectors.log import Log
+from connectors.lookback import time_at
 from connectors.replay import RecordedFeed
 from dataflows.collect import collect
-from dataflows.rebuild import time_at
 from operators.keyframe import Keyframes
 from schemas.topics import TOPICS
 

@@ -43,7 +43,7 @@ def microseconds_per_event(
     log: Log, features: FeatureSet, symbols: Sequence[str], rounds: int
 ) -> tuple[float, dict[int, float]]:
     """Medians of the rounds: the market stage alone, and the whole engine by number of strategies."""
-    shards = [_messages(log, shard) for shard in range(SHARDS)]
+    shards = [messages_of(log, shard) for shard in range(SHARDS)]
     alone: list[float] = []
     costs: dict[int, list[float]] = {number: [] for number in COUNTS}
     tune_gc()
@@ -55,7 +55,8 @@ def microseconds_per_event(
     return median(alone), {number: median(times) for number, times in costs.items()}
 
 
-def _messages(log: Log, shard: int) -> list[Raw]:
+def messages_of(log: Log, shard: int) -> list[Raw]:
+    """All events of a shard."""
     reader, messages = log.reader("events", shard, log.start("events", shard)), list[Raw]()
     while reader.position < log.end("events", shard):
         messages += reader.poll_raw(10_000)

@@ -2,8 +2,6 @@
 
 import sys
 from importlib import import_module
-from types import ModuleType
-from typing import cast
 
 import typer
 
@@ -17,8 +15,14 @@ VERBS = {
     "parity": "cli.flow:parity",
     "digest": "cli.flow:digest",
     "backtest": "cli.backtest:app",
+    "demo-learning": "cli.demo_learning:demo_learning",
     "explain": "cli.explain:explain",
     "strategies": "cli.strategies:app",
+    "datasets": "cli.datasets:app",
+    "models": "cli.models:app",
+    "train": "cli.train:train",
+    "learn": "cli.learn:learn",
+    "study": "cli.study:study",
     "persist": "cli.persist:persist",
     "bridge": "cli.bridge:bridge",
     "serve": "cli.serve:serve",
@@ -53,8 +57,6 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """The console script."""
-    for name in ("pandas", "polars"):  # TA-Lib imports them if it can: half of a start, for nothing
-        sys.modules.setdefault(name, cast(ModuleType, None))
     first = sys.argv[1] if len(sys.argv) > 1 else None
     context.run(build(first if first in VERBS else None))
 

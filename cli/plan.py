@@ -26,6 +26,8 @@ class Plan:
     """Seconds; 0: until Ctrl-C."""
     live: bool = False
     """Whether an order-manager executes the signals, and the bridge must run."""
+    learns: bool = False
+    """Whether some strategy trains models."""
 
     @property
     def pace(self) -> str:
@@ -56,11 +58,13 @@ class Plan:
     def commands(self) -> dict[str, list[str]]:
         """The verb and options of each child, by its name, in the order in which they are started."""
         trading = {"persist": ["persist"]} if self.flow is Flow.trading else {}
+        learn = {"learn": ["learn"]} if self.learns else {}
         bridge = {"bridge": ["bridge", "--every", "0"]} if self.live else {}
         collect = ["--source", self.source, "--symbols", ",".join(self.symbols), "--speed", self.pace]
         return {
             "flow": ["run", self.flow.value, "--processes", str(self.processes)],
             **trading,
+            **learn,
             **bridge,
             "api": ["serve"],
             "collect": ["collect", *collect],

@@ -62,6 +62,9 @@ def run_dataflow(
         if wanted.flow is Flow.trading and account_of(context).kind == "live":
             amqp_url(context.settings)  # signals for an order-manager that nobody can reach would be lost on it
             wanted = replace(wanted, live=True)
+        if wanted.flow is Flow.trading:
+            learning = [one.learning.training.enabled for one in strategies_of(context)]
+            wanted = replace(wanted, learns=any(learning))
         with alone(context.path("run.lock"), ALREADY):
             Run(context, wanted, parent).go()
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.context import CONFIG, Context, UserError
+from cli.learning_settings import learning_defaults
 from cli.topics import create_topics
 from connectors.control import broadcast
 from connectors.strategies import StrategiesError, load
@@ -65,10 +66,24 @@ def strategies_of(context: Context, folder: Path | None = None) -> list[Strategy
     Raises:
         UserError: with everything that is wrong, by file and field.
     """
+    folder = folder or context.settings.strategies or CONFIG / "strategies"
     try:
-        return load(folder or context.settings.strategies or CONFIG / "strategies")
+        found = load(folder, learning_defaults(context.settings))
     except StrategiesError as error:
         raise UserError(str(error)) from None
+    if wrong := [f"{one.strategy}: learning.training.schedule: {text}" for one in found if (text := _schedule(one))]:
+        raise UserError("\n".join([f"strategies in {folder}, or MODEL_RETRAINING_SCHEDULE:", *wrong]))
+    return found
+
+
+def _schedule(strategy: Strategy) -> str:
+    """What is wrong with a strategy's schedule; empty: nothing."""
+    schedule = strategy.learning.training.schedule
+    if not schedule:
+        return ""
+    from learning.governor.schedule import problem  # only where somebody wants to know
+
+    return problem(schedule)
 
 
 def account_of(context: Context) -> AccountConfigured:

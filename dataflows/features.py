@@ -14,8 +14,8 @@ from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 
 NAME = "features"
-WRITES = ("quality", "commands", "dead-letters", "features")
-COMPARED = ("features", "quality")
+WRITES: tuple[str, ...] = ("quality", "commands", "dead-letters", "features")
+COMPARED: tuple[str, ...] = ("features", "quality")
 
 
 def engine(features: FeatureSet, shard: int) -> Engine:

@@ -9,13 +9,14 @@ import structlog
 from bytewax.testing import run_main
 
 from connectors.log import Log
+from connectors.lookback import PastLost
 from connectors.sink import Counters, LogSink, Take, Unleased
 from connectors.source import LogSource, ResumeTrimmed, stop_at_end
 from dataflows import recovery
 from dataflows.checkpoints import TOPIC
 from dataflows.parity import CompareSink, Parity
 from dataflows.positions import Place
-from dataflows.rebuild import Memory, PastLost, Start, begin_at, resume
+from dataflows.rebuild import Memory, Start, begin_at, resume
 from dataflows.recipe import Recipe
 from dataflows.recovery import StateUnusable
 from dataflows.run import EPOCH, own_errors, run, tune_gc

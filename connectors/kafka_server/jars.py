@@ -1,5 +1,6 @@
 """Fetching Apache Kafka's jars with Maven, once."""
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 POM = Path(__file__).with_name("pom.xml")
 COMPLETE = ".complete"
+LOCK = ".lock"
 FETCH_SECONDS = 300
 
 
@@ -45,8 +47,15 @@ def fetch_jars(jars: Path) -> Path:
         KafkaServerError: without Java or Maven, or when Maven fails.
     """
     program("java", "default-jre-headless")
-    if (jars / COMPLETE).exists():
-        return jars
+    jars.mkdir(parents=True, exist_ok=True)
+    with (jars / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that fetch at once would read what the other is writing
+        if not (jars / COMPLETE).exists():
+            _fetch(jars)
+    return jars
+
+
+def _fetch(jars: Path) -> None:
     command = [
         program("mvn", "maven"), "-q", "-B", "-f", str(POM), "dependency:copy-dependencies",
         "-DincludeScope=runtime", f"-DoutputDirectory={jars.absolute()}",
@@ -59,4 +68,3 @@ def fetch_jars(jars: Path) -> Path:
         reason = (result.stdout + result.stderr).strip()[-800:]
         raise KafkaServerError(f"Maven could not fetch Apache Kafka {KAFKA_VERSION}:\n{reason}")
     (jars / COMPLETE).touch()
-    return jars

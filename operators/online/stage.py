@@ -11,6 +11,7 @@ from operators.online.distribution import SIDES
 from operators.online.force import Force, Voiced
 from operators.online.hearing import Hearing
 from operators.online.models import NO_MODELS, Models
+from operators.online.pipelines import pipeline
 from operators.online.shelf import Shelf
 from operators.online.watch import Pending, Said, Watch, signature
 from operators.spans import MINUTE, SECOND
@@ -178,6 +179,8 @@ class OnlineStage:
 
     def _configured(self, strategy: Strategy, out: list[Any]) -> None:
         self.force.configured(strategy, out)
+        if strategy.enabled and strategy.learning.online.enabled:
+            pipeline(strategy.learning.online)  # imports River here, at the head of a log, not in the midst of a market
         name, wanted = strategy.strategy, signature(strategy)
         for (owner, symbol), watch in list(self.watches.items()):
             if owner == name and watch.signature != wanted:

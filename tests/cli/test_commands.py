@@ -91,11 +91,14 @@ SAYS: Mapping[tuple[str, ...], tuple[list[str], int, Callable[[Any], bool]]] = {
     ("log", "copy"): (["events", "--to-sqlite", "{tmp}"], 0, rows("shard", "records")),
     ("migrate", "status"): ([], 0, rows("number", "name", "state")),
     ("settings",): ([], 0, rows("name", "value", "source")),
+    ("models", "list"): ([], 0, lambda found: found == []),  # nothing was trained yet
+    ("models", "history"): ([], 0, lambda found: found == []),
+    ("datasets", "list"): ([], 0, lambda found: found == []),
     ("strategies", "check"): ([], 0, rows("strategy", "symbols")),
     ("requirements",): (["--record", "{tmp}/record.json"], 0, has("FS-SC-001")),
 }
 """Arguments, exit code and shape of what each verb prints with --json."""
-ELSEWHERE = {("up",), ("explain",), ("bridge",)}
+ELSEWHERE = {("up",), ("explain",), ("bridge",), ("study",), ("models", "show"), ("models", "at")}
 """Tested with what they do."""
 
 

@@ -190,7 +190,7 @@ def test_counting_equals_counting_by_hand(story: list[tuple[str, int]], least: i
 
 
 def test_the_first_training_waits_until_there_is_something_to_train_and_to_test_on() -> None:
-    """100 rows to train on, and a tenth of a day each to validate and to test, and a row whose horizon leaves its split: 389."""
+    """100 rows to train on, a tenth of a day each to validate and to test, one with its horizon cut: 389 minutes."""
     world = world_with()
     for minute in range(1, 400):
         world.governor.row("BTCUSDT", START + minute * MINUTE)
