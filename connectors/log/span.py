@@ -1,8 +1,9 @@
 """A range of a shard, and its newest record."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import Any
 
-from connectors.log import Log, LogUnavailable, Record
+from connectors.log import Log, LogUnavailable, Reader, Record
 
 SILENCE = 30.0
 """Seconds without the next record of a range that is known to be there."""
@@ -14,18 +15,8 @@ def span(log: Log, topic: str, shard: int, start: int, stop: int, limit: int = 2
     Raises:
         LogUnavailable: when the log falls silent half way.
     """
-    if start >= stop:
-        return
-    reader = log.reader(topic, shard, start)
-    try:
-        while reader.position < stop:
-            batch = reader.poll(limit)
-            yield from (record for record in batch if record.offset < stop)
-            if not batch and reader.position < stop and not reader.wait(SILENCE):
-                place = f"topic {topic}, shard {shard}: offset {reader.position} of {stop}"
-                raise LogUnavailable(f"{place} did not come within {SILENCE:g} s: is the broker running?")
-    finally:
-        reader.close()
+    for batch in _batches(log, topic, shard, start, stop, lambda reader: reader.poll(limit)):
+        yield from (record for record in batch if record.offset < stop)
 
 
 def raw_span(
@@ -36,15 +27,22 @@ def raw_span(
     Raises:
         LogUnavailable: when the log falls silent half way.
     """
+    for batch in _batches(log, topic, shard, start, stop, lambda reader: reader.poll_raw(limit)):
+        wanted = batch if batch[-1][0] < stop else [message for message in batch if message[0] < stop]
+        if wanted:
+            yield wanted
+
+
+def _batches(
+    log: Log, topic: str, shard: int, start: int, stop: int, poll: Callable[[Reader], list[Any]]
+) -> Generator[list[Any], None, None]:
+    """What a reader gives until it is at ``stop``; the last batch may reach beyond it."""
     if start >= stop:
         return
     reader = log.reader(topic, shard, start)
     try:
         while reader.position < stop:
-            batch = reader.poll_raw(limit)
-            if batch and batch[-1][0] >= stop:
-                batch = [message for message in batch if message[0] < stop]
-            if batch:
+            if batch := poll(reader):
                 yield batch
             elif reader.position < stop and not reader.wait(SILENCE):
                 place = f"topic {topic}, shard {shard}: offset {reader.position} of {stop}"

@@ -6,9 +6,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from cli.context import UserError
+from cli.main import build
 from connectors.postgres.model_rows import activation_rows, change_rows
-from learning.registry.retention import KEEP, old_versions, restore, retain
+from learning.registry.retention import KEEP, archive, old_versions, restore, retain
 from learning.registry.versions import record_version, version_record
 from schemas.model import ModelActivated, ModelChange
 from schemas.origin import Origin
@@ -97,3 +100,18 @@ def test_an_archived_version_comes_back_as_it_was(connection: Connection, tmp_pa
 def test_keeping_fewer_than_a_hundred_is_refused(connection: Connection, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="keep=99: at least 100"):
         retain(connection, tmp_path, keep=99)
+
+
+def test_a_person_brings_archived_files_back(tmp_path: Path) -> None:
+    """Once: a version that is there, or of which there is no archive, is told."""
+    models = tmp_path / "models"
+    stored_file(models, "v1")
+    archive(models, "v1")
+    before = {"LOCKSTEP_HOME": str(tmp_path)}
+    done = CliRunner().invoke(build("models"), ["models", "restore", "v1"], env=before)
+
+    assert done.exit_code == 0 and (models / "v1" / "model.ubj").is_file()
+    for version, told in (("v1", "already"), ("v2", "there is no archive")):
+        refused = CliRunner().invoke(build("models"), ["models", "restore", version], env=before)
+
+        assert isinstance(refused.exception, UserError) and told in refused.exception.message
