@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import structlog
+from msgspec.structs import replace
 
 from connectors.code import code_digest
 from connectors.control import FIRST, log_time
@@ -34,7 +38,9 @@ from learning.training import (
     decisive,
     evaluate,
     train,
+    walk_forward,
 )
+from learning.training.folds import folds_of, joined
 from learning.training.opened import OpenedModel
 from operators.features.featureset import FeatureSet
 from operators.online.models import BatchModel, Unusable
@@ -47,7 +53,7 @@ from schemas.strategy import Strategy
 PARTS = ("schemas", "operators", "connectors", "learning", "dataflows")
 """The sources that a model depends on."""
 SPLITS = ("train", "validation", "test")
-SHARES = {"dataset": (0.0, 0.5), "training": (0.5, 0.35), "backtest": (0.85, 0.15)}
+SHARES = {"dataset": (0.0, 0.4), "training": (0.4, 0.25), "folds": (0.65, 0.2), "backtest": (0.85, 0.15)}
 """By phase: where it begins in the whole, and its part of it; for people, so it may be a guess."""
 REFUSALS = (CannotTrain, DatasetError, VersionTaken, Unusable)
 """What leaves everything as it was, with a clear word."""
@@ -246,11 +252,38 @@ class _One:
         request = Request(found["train"], found["validation"], metadata.features, learning.target, learning.training)
         trained = train(request, Watch(lambda progress: self._tell("training", progress.phase, progress.share)))
         evaluations = {name: evaluate(trained.model, found[name]) for name in SPLITS}
+        self._walk(found, metadata.features, evaluations)
         try:
             decisive({name: evaluations[name] for name in ("validation", "test")})
         except ValueError as problem:
             raise CannotTrain(f"{problem}; lengthen learning.training.test_days or validation_days") from None
         return trained, evaluations
+
+    def _walk(self, found: Mapping[str, Rows], features: tuple[str, ...], evaluations: dict[str, Evaluation]) -> None:
+        """Add what the same settings come to, fold by fold, before the test split: whether one split was luck."""
+        learning = self.strategy.learning
+        training, count = learning.training, learning.training.folds
+        if not count:
+            return
+        times, rows = joined([(self._times(name), found[name]) for name in ("train", "validation")])
+        folds = folds_of(times, rows, count, horizon=learning.target.horizon, embargo=training.embargo)
+        alike = replace(training, search="none", min_rows=training.min_rows // 2)
+        watch = Watch(lambda progress: self._tell("folds", progress.phase, progress.share))
+        try:
+            walked = walk_forward(folds, features, learning.target, alike, count=count, watch=watch)
+        except CannotTrain as problem:
+            evaluations["walk_forward"] = Evaluation(0, reason=str(problem))
+            return
+        for fold in walked.folds:
+            evaluations[f"{fold.name}/validation"] = fold.evaluation
+        figures: dict[str, float | None] = {"folds": float(len(walked.folds))}
+        for name, spread in walked.spread.items():
+            figures |= {name: spread.mean, f"{name}_deviation": spread.deviation}
+        evaluations["walk_forward"] = Evaluation(sum(fold.evaluation.rows for fold in walked.folds), figures)
+
+    def _times(self, split: str) -> npt.NDArray[np.int64]:
+        column = read_split(self.folder / "rows", split).column("timestamp")
+        return np.asarray(column.cast(pa.int64()))
 
     def _record(
         self, trained: Trained, metadata: DatasetMetadata, evaluations: Mapping[str, Evaluation], trigger: str

@@ -65,6 +65,7 @@ class Training(_Part, frozen=True):
     expression, UTC), ``interval_days`` since the last training, ``new_rows`` or ``new_executions`` since then (0:
     never), quality, drift, by hand. ``params`` go over the family's defaults. ``search`` tries at most ``trials`` sets
     of hyper-parameters on the validation split. A training that takes more than ``max_seconds`` is given up.
+    ``folds`` walk forward through what lies before the test split, for the record: each learns from half of it.
     """
 
     enabled: bool = False
@@ -89,6 +90,7 @@ class Training(_Part, frozen=True):
     trials: Annotated[int, Meta(ge=1, le=200)] = 50
     embargo: Annotated[int, Meta(ge=0, le=604_800)] = 0
     seed: int = 42
+    folds: Annotated[int, Meta(ge=0, le=50)] = 3
 
 
 class Promotion(_Part, frozen=True):

@@ -99,6 +99,25 @@ def test_a_training_leaves_a_version_with_its_record_and_its_metrics(made: Made)
     assert not list(made.shop.folder.iterdir())
 
 
+@pytest.mark.req("TK-MS-31")
+def test_the_record_says_what_came_of_walking_forward_before_the_test_split(made: Made) -> None:
+    """Fold by fold, with mean and deviation; the database has it too."""
+    metrics = made.record.metrics
+    folds = [metrics[f"fold_{number}/validation"]["accuracy"] for number in range(3)]
+    with psycopg.connect(made.database) as connection:
+        stored = connection.execute(
+            "select m.metric_value::float from model_quality_metrics m join model_versions v"
+            " on m.model_version_id = v.id"
+            " where v.version = %s and m.metric_name = 'accuracy' and m.metadata->>'dataset_split' = 'walk_forward'",
+            [made.record.version],
+        ).fetchall()
+
+    assert metrics["walk_forward"]["accuracy"] == pytest.approx(np.mean(folds))
+    assert metrics["walk_forward"]["accuracy_deviation"] == pytest.approx(np.std(folds))
+    assert stored == [(pytest.approx(np.mean(folds), abs=1e-6),)]
+    assert min(folds) > 0.5
+
+
 def test_the_same_log_gives_the_same_bytes_and_a_version_is_never_used_twice(made: Made) -> None:
     second = retrain(made.shop, strategy(), "manual")
 
