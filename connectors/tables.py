@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import ValidationError, convert
+
 from connectors.frames import Frame, Parsed, refused
 from connectors.quantities import YEAR_2100_MS
 from schemas.market import Funding, Kline
@@ -81,14 +83,15 @@ class TableParser:
         """One row."""
         symbol, _, kind = frame.conn.partition("/")
         recv, data = frame.recv, frame.data
+        said = {"symbol": symbol, "ts": recv, "recv": recv}
         try:
             if kind == RATES:
-                return Parsed([Funding(symbol, recv, recv, read_rate(data, False)[1], settled=True)], [])
-            found = read_candle(data)
-        except (ValueError, UnicodeDecodeError) as problem:
+                rate = read_rate(data, False)[1]
+                return Parsed([convert({"type": "funding", **said, "rate": rate, "settled": True}, Funding)], [])
+            row = read_candle(data)._asdict()
+            return Parsed([convert({"type": "kline", **said, **row, "closed": True}, Kline)], [])
+        except (ValueError, OverflowError, ValidationError) as problem:
             return refused(f"row: {problem}", data, symbol)
-        prices = found.open, found.high, found.low, found.close
-        return Parsed([Kline(symbol, recv, recv, found.start, *prices, found.volume, found.turnover, closed=True)], [])
 
     def forget(self, conn: str) -> None:
         """Nothing is remembered."""

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.timeout(600)
 def test_a_run_killed_again_and_again_leaves_nothing_behind_and_loses_nothing(home: Home) -> None:
     """First alone: its guardian ends the rest. Then with everybody who watches: the next run ends the orphans.
 
-    The second run has a cluster below it, so there are four orphans of two owners, whose guardians are dead, too.
+    The second run has a cluster and a learner below it, so there are orphans of three owners, whose guardians are
+    dead, too.
     """
     first = home.run_dataflow()
     kill_9(psutil.Process(first.pid))
@@ -29,7 +30,7 @@ def test_a_run_killed_again_and_again_leaves_nothing_behind_and_loses_nothing(ho
     watching = [*home.processes("cli.guardian"), home.one("run", "trading", "--processes")]
     kill_9(psutil.Process(second.pid), *watching)
     second.wait()
-    assert (len(members), len(watching)) == (2, 3)
+    assert (len(members), len(watching)) == (2, 4)
     assert alive(orphans) == orphans
 
     ended(home.start("run-dataflow", "--duration", "1"))
