@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -53,6 +54,15 @@ def test_it_ends_when_the_program_that_started_it_is_killed(home: Home) -> None:
     assert "is no setting" not in output
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """What is started from here hears when its terminal is closed, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_closed_terminal_ends_it_and_told_twice_it_does_not_finish(home: Home) -> None:
     """In the middle of a market at full speed, where finishing could take long; nothing is left all the same."""
     process = home.run_dataflow("--speed", "max")
