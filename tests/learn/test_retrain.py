@@ -69,7 +69,7 @@ def made(market: Path, tmp_path_factory: pytest.TempPathFactory, postgres: Embed
     return Made(made, retrain(made, strategy(), "manual", requests=("r1",)), told, url)
 
 
-@pytest.mark.req("MS-US-2.2", "MS-US-2.3", "MS-US-4.1", "MS-FR-004", "TK-MS-28", "TK-MS-29")
+@pytest.mark.req("MS-US-2.2", "MS-US-2.3", "MS-US-4.1", "MS-FR-004", "TK-MS-28", "TK-MS-29", "FS-FR-051")
 def test_a_training_leaves_a_version_with_its_record_and_its_metrics(made: Made) -> None:
     """Files and database agree; the test split is the newest part of the log and was not learnt from."""
     done, record = made.done, made.record

@@ -52,7 +52,18 @@ def commands(served: Served) -> list[Build]:
     return [command for records in found for one in records if isinstance(command := decode_command(one.value), Build)]
 
 
-@pytest.mark.req("FS-US-2.1", "FS-US-2.3", "FS-FR-015", "FS-FR-017", "FS-FR-018")
+@pytest.mark.req(
+    "FS-US-2.1",
+    "FS-US-2.3",
+    "FS-FR-015",
+    "FS-FR-017",
+    "FS-FR-018",
+    "FS-FR-031",
+    "FS-FR-033",
+    "FS-FR-034",
+    "FS-FR-035",
+    "FS-FR-036",
+)
 def test_a_dataset_is_asked_for_built_listed_and_fetched(served: Served) -> None:
     """Split by split and as one archive, in the format that was asked for, with its metadata and registry version."""
     answer = served.api.post("/dataset/build", body())
@@ -99,7 +110,7 @@ def unpacked(content: bytes, form: str) -> dict[str, bytes]:
         return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
 
 
-@pytest.mark.req("FS-US-2.3", "FS-FR-014")
+@pytest.mark.req("FS-US-2.3", "FS-FR-014", "FS-FR-032")
 def test_walk_forward_folds_are_fetched_one_by_one_as_csv(served: Served) -> None:
     """Without a fold it is the first one; all of one fold is an archive."""
     walk = {

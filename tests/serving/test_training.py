@@ -76,6 +76,7 @@ def trained(served: Served, dataset: str, version: str = "v1700000900"):
     return found.model, splits["test"]
 
 
+@pytest.mark.req("FS-FR-038")
 def test_a_model_is_evaluated_on_a_split_as_the_library_does(served: Served) -> None:
     """Both paths; the figures are kept among the model's metrics, with the dataset."""
     dataset = served.build()

@@ -29,7 +29,7 @@ async def received(url: str) -> list[dict]:
         return found
 
 
-@pytest.mark.req("FS-FR-016", "FS-US-2.1")
+@pytest.mark.req("FS-FR-016", "FS-US-2.1", "FS-FR-037", "FS-FR-053")
 def test_a_ready_dataset_is_told_on_the_queue_once_also_after_the_broker_was_away(
     url: str, amqp_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

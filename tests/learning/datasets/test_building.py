@@ -43,7 +43,7 @@ def times(table: pa.Table) -> list[int]:
     return table.column("timestamp").cast(pa.int64()).to_pylist()
 
 
-@pytest.mark.req("FS-US-2.1", "FS-US-2.3")
+@pytest.mark.req("FS-US-2.1", "FS-US-2.3", "FS-FR-009", "FS-FR-013", "FS-FR-050")
 def test_a_dataset_of_three_periods(session_log, tmp_path):
     """Files, columns, counts and metadata agree, and every row lies in its period."""
     metadata = build(session_log, SHARDS, request(), REGISTRY, tmp_path / "set")
@@ -111,7 +111,7 @@ def test_csv_holds_what_parquet_holds(session_log, tmp_path):
     assert header == ["timestamp", "symbol", *NAMES, "target"]
 
 
-@pytest.mark.req("TK-FS-03")
+@pytest.mark.req("TK-FS-03", "FS-FR-014", "FS-FR-014.1")
 def test_walk_forward_keeps_every_fold_and_reports_those_it_skipped(session_log, tmp_path):
     """Each fold is the dataset that its own periods would give."""
     minute = 60 * SECOND / DAY
@@ -135,6 +135,7 @@ def test_walk_forward_keeps_every_fold_and_reports_those_it_skipped(session_log,
     assert {path.name for path in (tmp_path / "set").glob("fold_*")} == {f"fold_{fold}" for fold in metadata.folds}
 
 
+@pytest.mark.req("FS-FR-014.3")
 def test_random_splits_hold_every_row_once_in_order(session_log, tmp_path):
     """For tests only, which a note says."""
     whole = TimeBased(Span(at(0), at(14)), Span(at(14), at(14) + 1), Span(at(14) + 1, at(14) + 2))

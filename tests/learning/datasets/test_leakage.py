@@ -51,7 +51,7 @@ class Peeking(FeatureSet):
         return {**super().compute(view), "volume_15s": later}
 
 
-@pytest.mark.req("FS-US-2.2", "TK-FS-27")
+@pytest.mark.req("FS-US-2.2", "TK-FS-27", "FS-FR-012", "FS-SC-003")
 @pytest.mark.parametrize("ahead", [0, 1, 20])
 def test_a_feature_that_reads_the_log_ahead_of_time_is_caught(session_log, tmp_path, ahead):
     """One microsecond is enough. Nothing is left of the build, and the message names feature, place and values."""

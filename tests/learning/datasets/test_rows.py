@@ -62,7 +62,7 @@ def expected_rows(expected: list[Expected], target: Target) -> list[tuple]:
     ]
 
 
-@pytest.mark.req("FS-US-2.1", "FS-US-2.2")
+@pytest.mark.req("FS-US-2.1", "FS-US-2.2", "FS-FR-007", "FS-FR-010", "FS-FR-011")
 @pytest.mark.parametrize("source", ["events", "features"])
 @settings(deadline=None, max_examples=6, phases=PHASES)
 @given(seed=st.integers(0, 10**6), kind=st.sampled_from(["classification", "regression"]))
@@ -81,6 +81,7 @@ def test_rows_equal_brute_force(tmp_path_factory, source, seed, kind):
     assert rows_of(read_split(folder / "set", "train")) == expected
 
 
+@pytest.mark.req("FS-FR-008", "FS-FR-048", "FS-SC-002")
 @pytest.mark.parametrize("every", [1, 7, 60])
 def test_both_sources_give_the_same_files(session_log, tmp_path, every):
     """To the byte, metadata included: how they were built stands apart."""
@@ -176,6 +177,7 @@ def test_a_choice_of_features_stands_in_the_registrys_order(session_log, tmp_pat
     assert table.equals(read_split(tmp_path / "all", "train").select(table.column_names))
 
 
+@pytest.mark.req("FS-FR-011.2")
 def test_a_risk_adjusted_target_is_measured_in_past_volatility(session_log, tmp_path):
     """In the volatility that stood in the row's own vector; where that is not known there is no row."""
     returns = one_split(0, 14, target=Target("regression", 20))

@@ -24,7 +24,7 @@ def time_based(draw) -> TimeBased:
     return TimeBased(*(Span(start, end) for start, end in zip(times[::2], times[1::2], strict=True)))
 
 
-@pytest.mark.req("FS-US-2.1", "FS-US-2.2")
+@pytest.mark.req("FS-US-2.1", "FS-US-2.2", "FS-SC-009")
 @settings(max_examples=40, deadline=None)
 @given(time_based(), st.integers(1, 2_000), st.integers(0, 3))
 def test_a_row_and_its_horizon_lie_in_one_split_and_before_every_later_one(plan, horizon, embargo_seconds):
@@ -41,7 +41,7 @@ def test_a_row_and_its_horizon_lie_in_one_split_and_before_every_later_one(plan,
             assert fates(splits, ts, horizon).get(name) == (expected if inside else None)
 
 
-@pytest.mark.req("TK-FS-03")
+@pytest.mark.req("TK-FS-03", "FS-FR-014.2")
 @given(st.floats(0.1, 5), st.floats(0.1, 5), st.floats(0.1, 5), st.sampled_from([0.0, 0.5, 2.0]), st.integers(1, 20))
 def test_walk_forward_has_every_fold_that_fits(train, validation, step, test, days):
     """Fold i begins i steps after the start; the last one is the last whose end is not after the plan's."""

@@ -42,7 +42,7 @@ def told(connection: Connection, *changes: tuple[str, str | None, str | None]) -
             connection.execute(statement, params)
 
 
-@pytest.mark.req("MS-SC-006", "MS-US-4.2")
+@pytest.mark.req("MS-SC-006", "MS-US-4.2", "TK-MS-38")
 def test_at_least_a_hundred_versions_of_each_strategy_are_kept_with_complete_metadata(
     connection: Connection, tmp_path: Path
 ) -> None:

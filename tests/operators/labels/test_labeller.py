@@ -136,6 +136,7 @@ def test_another_horizon_under_the_same_key_begins_anew():
     assert labels.mature(("s", "AAA"), vector, 0.0) == []
 
 
+@pytest.mark.req("FS-FR-011.1")
 @pytest.mark.parametrize(
     ("change", "threshold", "label"),
     [(0.0, 0.0, 0), (1e-9, 0.0, 1), (-1e-9, 0.0, -1), (0.01, 0.01, 0), (-0.01, 0.01, 0), (0.02, 0.01, 1)],
