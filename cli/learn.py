@@ -15,7 +15,7 @@ from cli.alone import alone
 from cli.context import Context, amqp_url
 from cli.flow import WAIT_FOR_LEASE, log_name, shards_of
 from cli.persist import asked_to_stop
-from cli.processes import Processes
+from cli.processes import HURRY, Processes
 from cli.registries import registry_of
 from cli.topics import create_topics
 from cli.workshop import Apprentice, connect, gently
@@ -50,25 +50,30 @@ def learn(
     """Train models when it is time, run candidates in shadow, promote and demote, and build datasets, until Ctrl-C."""
     stop = asked_to_stop()
     with Context() as context:
-        context.database_url()  # a server that is started here must not be as patient as we are
+        context.database_url()  # neither a server that is started here nor the guardian must be as patient as we are
+        children = Processes(context.home / "processes", context.home / "logs")
+        if not only_builds:
+            children.guard()
         gently()
         log = context.open_log()
         create_topics(log, context.settings)
         if only_builds:
             _build(context, log, stop)
             return
-        with alone(context.path("learn", LOCK), ALREADY):
-            _learn(context, log, stop, builds, until_idle)
+        try:
+            with alone(context.path("learn", LOCK), ALREADY):
+                _learn(context, log, children, stop, builds, until_idle)
+        finally:
+            children.stop_all(HURRY)
         log.close()
 
 
-def _learn(context: Context, log: Log, stop: Event, builds: bool, until_idle: bool) -> None:
+def _learn(context: Context, log: Log, children: Processes, stop: Event, builds: bool, until_idle: bool) -> None:
     from dataflows.learn import Learner
     from dataflows.learn_status import StatusFile
 
     url, shards = context.database_url(), shards_of(log, context.settings.shards)
     connect(url).close()
-    children = Processes(context.home / "processes", context.home / "logs")
     with Lease(url, "learn/0", PATIENCE) as lease, Lease(url, "models/0", PATIENCE) as writing:
         lease.take(f"learn {log_name(context)}", 0, WAIT_FOR_LEASE)
         runner = Apprentice(context, children, {"DATABASE_URL": url})
@@ -81,7 +86,6 @@ def _learn(context: Context, log: Log, stop: Event, builds: bool, until_idle: bo
                 _follow(learner, builder, stop, until_idle)
         finally:
             learner.close()
-            children.stop_all()
 
 
 def _follow(learner: "Learner", builder: "Builder | None", stop: Event, until_idle: bool) -> None:

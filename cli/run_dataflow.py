@@ -151,9 +151,13 @@ class Run:
         """Stop collecting, and let the flow finish what was collected, unless we are told to stop once more."""
         self.told = False
         self.hint = "Finishing what was collected. Ctrl-C ends the run at once."
-        for name in ("collect", *self.plan.followers):
+        learner = ("learn",) if self.plan.learns else ()
+        for name in learner:
+            self.children.tell(name)  # it has children of its own to end, and gives way to everybody: ask it first
+        ended = ("collect", *self.plan.followers, *learner)
+        for name in ended:
             self._end(name)
-        commands = {name: self.commands.pop(name) for name in ("collect", *self.plan.followers)}
+        commands = {name: self.commands.pop(name) for name in ended}
         for name in self.plan.followers if self.observer.seen.events else ():
             if name != "flow" or self.children.returncode(name) != 0:
                 self._catch_up(name, [*commands[name], "--until-end"])

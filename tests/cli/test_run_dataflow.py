@@ -25,7 +25,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, su
 @pytest.mark.req("FS-US-1.1", "FS-FR-029", "FS-FR-005")
 def test_it_runs_for_a_duration_serves_vectors_and_leaves_nothing_behind(home: Home) -> None:
     """Exit 0, a summary, no process; every vector of the log is what a replay makes of it."""
-    process = home.run_dataflow("--source", "demo", "--duration", "4")
+    process = home.run_dataflow("--source", "demo", "--duration", "15")
     wait_until(home.answers, "the API", process)
     first = newest(home, process)
     wait_until(lambda: newest(home, process) > first, "a newer vector", process)
