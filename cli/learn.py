@@ -51,21 +51,24 @@ def learn(
     stop = asked_to_stop()
     with Context() as context:
         context.database_url()  # neither a server that is started here nor the guardian must be as patient as we are
-        children = Processes(context.home / "processes", context.home / "logs")
-        if not only_builds:
-            children.guard()
-        gently()
-        log = context.open_log()
-        create_topics(log, context.settings)
         if only_builds:
-            _build(context, log, stop)
+            gently()
+            _build(context, _log(context), stop)
             return
+        children = Processes(context.home / "processes", context.home / "logs")
+        children.guard()
+        gently()
         try:
-            with alone(context.path("learn", LOCK), ALREADY):
+            with alone(context.path("learn", LOCK), ALREADY), closing(_log(context)) as log:
                 _learn(context, log, children, stop, builds, until_idle)
         finally:
             children.stop_all(HURRY)
-        log.close()
+
+
+def _log(context: Context) -> Log:
+    log = context.open_log()
+    create_topics(log, context.settings)
+    return log
 
 
 def _learn(context: Context, log: Log, children: Processes, stop: Event, builds: bool, until_idle: bool) -> None:
