@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from learning.governor.actions import Action, Announce, Answer, Ask, Raise
 from learning.governor.force import stamped
 from learning.governor.governor import Governor
@@ -20,6 +22,9 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 START = 1_700_000_000 * SECOND // HOUR * HOUR
 ORIGIN = Origin(0, 0, 0)
+GOOD = [True] * 4 + [False]
+"""Four of five are right: 80 %."""
+BAD = [True, False]
 PROMOTION = Promotion(
     accuracy=0.7, margin=0.1, samples=20, shadow_minutes=5.0, patience_minutes=30.0, dwell_minutes=2.0
 )
@@ -162,3 +167,35 @@ class World:
             self.feed(outcome(ts, right, model))
             self.at(ts + MINUTE)
         return ts + MINUTE
+
+
+def announced(world: World) -> list[tuple[str, str | None]]:
+    """What was written about models: (promote, watch or dismiss, version)."""
+    found = []
+    for _, action in world.told:
+        if isinstance(action, Announce):
+            event = action.event
+            kind = "use" if isinstance(event, ModelActivated) else "watch" if event.watching else "dismiss"
+            found.append((kind, event.version))
+    return found
+
+
+def world_with(**settings: object) -> World:
+    return World(strategy(training=msgspec.structs.replace(TRAINING, **settings)))
+
+
+def asked(world: World) -> list[tuple[int, str]]:
+    """(when, by which trigger) of every request."""
+    return [(now, action.command.trigger) for now, action in world.told if isinstance(action, Ask)]
+
+
+def finish(world: World, status: str = "ready", version: str = "v1") -> TrainingDone:
+    """The training that is asked for ends at once."""
+    request = world.governor.queue.next()
+    assert request is not None
+    done = TrainingDone(
+        "alpha", world.now, world.now, status, request.ids, request.trigger,  # type: ignore[arg-type]
+        version=version if status == "ready" else None,
+    )  # fmt: skip
+    world.feed(done)
+    return done
