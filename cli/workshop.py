@@ -16,7 +16,7 @@ from cli.processes import Processes
 from connectors.log import Log
 
 if TYPE_CHECKING:
-    from dataflows.retrain import Workshop
+    from dataflows.workshop import Workshop
     from learning.governor.queue import Request
     from learning.training import Progress
     from operators.trading.stage import InForce
@@ -34,7 +34,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 def workshop(context: Context, log: Log, url: str, shards: int) -> "Workshop":
     """The workshop of an installation: files below ``MODEL_STORAGE_PATH``, versions and metrics in the database."""
-    from dataflows.retrain import Workshop
+    from dataflows.workshop import Workshop
     from learning.files import ModelFiles
     from learning.registry.retention import retain
     from learning.registry.versions import free_version, record_version

@@ -20,8 +20,9 @@ from dataflows.demo_story import Story
 from dataflows.job import Job
 from dataflows.learn import Learner
 from dataflows.positions import parse_place
-from dataflows.retrain import InProcess, Workshop
+from dataflows.retrain import InProcess
 from dataflows.trading import Trading
+from dataflows.workshop import Workshop
 from learning.files import ModelFiles
 from operators.keyframe import Keyframes
 from operators.registry import Registry

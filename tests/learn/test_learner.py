@@ -11,7 +11,8 @@ from connectors.log import Log, NewRecord
 from connectors.log.sqlite import SqliteLog
 from dataflows.learn import Learner, put
 from dataflows.learn_status import status
-from dataflows.retrain import InProcess, Workshop
+from dataflows.retrain import InProcess
+from dataflows.workshop import Workshop
 from learning.files import ModelFiles
 from learning.governor.actions import Ask
 from learning.governor.queue import Request

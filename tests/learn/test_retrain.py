@@ -12,7 +12,8 @@ import xgboost
 from connectors.demo.feed import START
 from connectors.postgres.embedded import EmbeddedPostgres
 from connectors.postgres.migrate import Migrator
-from dataflows.retrain import Workshop, again, retrain
+from dataflows.retrain import again, retrain
+from dataflows.workshop import Workshop
 from learning.datasets import DatasetRequest, Span, TimeBased, build, matrix, read_split
 from learning.files import ModelFiles
 from learning.registry.versions import free_version, record_version

@@ -1,7 +1,8 @@
 """A small session on a log, a database, the API over both, and a worker that builds."""
 
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 from connectors.log import Log
 from connectors.log.sqlite import SqliteLog
+from connectors.postgres.migrate import Migrator
 from learning.builds.announce import Announcer
 from learning.builds.work import maker
 from learning.builds.worker import Worker
-from tests.learning.datasets.session import SHARDS, SYMBOLS, at
+from tests.learning.datasets.session import SHARDS, SYMBOLS, at, make_log
 from tests.serving.conftest import Api, registries, running
 
 SPLITS = ("train", "validation", "test")
@@ -75,3 +77,16 @@ def serving(home: Path, url: str) -> Iterator[Served]:
     with running(lambda: SqliteLog(home / "log"), home, database_url=url) as api:
         yield Served(api, log, url, home)
     log.close()
+
+
+def copied(session: Path, tmp_path: Path, database_url: str) -> AbstractContextManager[Served]:
+    """The API over a copy of a session's log, and an empty database."""
+    Migrator(database_url).up()
+    shutil.copytree(session / "log", tmp_path / "log")
+    return serving(tmp_path, database_url)
+
+
+def session_in(home: Path) -> Path:
+    """A folder with the log of a session."""
+    make_log(home / "log", faults=False).close()
+    return home

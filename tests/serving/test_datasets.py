@@ -1,7 +1,6 @@
 """The dataset routes over HTTP, with real builds of a real log."""
 
 import io
-import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.postgres.migrate import Migrator
 from learning.datasets import read_split
 from schemas.codec import decode_command
 from schemas.command import Build
-from tests.learning.datasets.session import MINUTE, SHARDS, at, make_log
-from tests.serving.learning import SPLITS, Served, body, serving, utc
+from tests.learning.datasets.session import MINUTE, SHARDS, at
+from tests.serving.learning import SPLITS, Served, body, copied, session_in, utc
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 DAY = 86_400_000_000
@@ -33,17 +31,13 @@ values ('00000000-0000-4000-8000-000000000001', 'XRPUSDT', 'ready', 'time_based'
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a log with a session."""
-    home = tmp_path_factory.mktemp("datasets")
-    make_log(home / "log", faults=False).close()
-    return home
+    return session_in(tmp_path_factory.mktemp("datasets"))
 
 
 @pytest.fixture
 def served(session: Path, tmp_path: Path, database_url: str) -> Iterator[Served]:
     """The API over a copy of it."""
-    Migrator(database_url).up()
-    shutil.copytree(session / "log", tmp_path / "log")
-    with serving(tmp_path, database_url) as found:
+    with copied(session, tmp_path, database_url) as found:
         yield found
 
 

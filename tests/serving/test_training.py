@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import psycopg
 import pytest
 
 from connectors.log import NewRecord
-from connectors.postgres.migrate import Migrator
 from learning.datasets import matrix, read_split
 from learning.files import ModelFiles
 from learning.registry.versions import record_version
@@ -20,9 +18,9 @@ from schemas.command import Train
 from schemas.learning import Learning, Target, Training
 from schemas.model import Period
 from schemas.strategy import Strategy, StrategyConfigured
-from tests.learning.datasets.session import MINUTE, NAMES, SHARDS, SYMBOLS, make_log
+from tests.learning.datasets.session import MINUTE, NAMES, SHARDS, SYMBOLS
 from tests.serving.conftest import eventually
-from tests.serving.learning import Served, serving
+from tests.serving.learning import Served, copied, session_in
 from tests.serving.trading import got
 
 TARGET = Target("classification", 20, 0.001)
@@ -33,17 +31,13 @@ DAY = 86_400_000_000
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a log with a session."""
-    home = tmp_path_factory.mktemp("training")
-    make_log(home / "log", faults=False).close()
-    return home
+    return session_in(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture
 def served(session: Path, tmp_path: Path, database_url: str) -> Iterator[Served]:
     """The API over a copy of it."""
-    Migrator(database_url).up()
-    shutil.copytree(session / "log", tmp_path / "log")
-    with serving(tmp_path, database_url) as found:
+    with copied(session, tmp_path, database_url) as found:
         yield found
 
 
