@@ -1,8 +1,10 @@
 """Fixtures for every test."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 pytest_plugins = ["tests.fix_kafka", "tests.fix_postgres", "tests.fix_rabbitmq", "tests.fix_requirements"]
 
@@ -15,3 +17,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no recorded market data: ../shared/data is absent")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _plain_logging() -> Iterator[None]:
+    """A command run inside the test process sets up logging for all of it: the next test begins without that."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
