@@ -8,9 +8,13 @@ from schemas.account import AccountConfigured
 from schemas.codec import UNREADABLE, decode_event
 from schemas.events import Control
 from schemas.model import ModelShadowed
+from schemas.registry import RegistryActivated
 from schemas.strategy import StrategyConfigured
 
-MARKS = (b'"account.configured"', b'"strategy.configured"', b'"model.activated"', b'"model.shadowed"')
+MARKS = (
+    b'"account.configured"', b'"strategy.configured"', b'"model.activated"', b'"model.shadowed"',
+    b'"registry.activated"',
+)  # fmt: skip
 """What the bytes of control events hold; a market event may hold it too, as a text."""
 BATCH = 5_000
 
@@ -41,7 +45,7 @@ def controls(log: Log, shard: int, stop: int) -> Iterator[Placed]:
 
 
 def in_force(placed: Iterable[Placed], offset: int) -> list[Control]:
-    """What still counts at ``offset`` of what stands before it: the newest of each account, strategy and model."""
+    """What still counts at ``offset`` of what stands before it: the newest of each account, strategy, model; registry."""
     found: dict[tuple[str, ...], Control] = {}
     for at, event in placed:
         if at < offset:
@@ -67,4 +71,6 @@ def _key(event: Control) -> tuple[str, ...]:
         return ("strategy", event.settings.strategy)
     if isinstance(event, ModelShadowed):
         return ("shadow", event.strategy, event.symbol or "", event.version)
+    if isinstance(event, RegistryActivated):
+        return ("registry",)
     return ("model", event.strategy, event.symbol or "")

@@ -12,7 +12,8 @@ from schemas.events import AnyEvent
 from schemas.governance import AnyLearning
 from schemas.model import ModelChange, ModelRecord
 from schemas.prediction import AnyPrediction
-from schemas.quality import QualityRecord
+from schemas.quality import QualityMinute, QualityRecord
+from schemas.registry import RegistryChange
 from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
 
@@ -20,6 +21,8 @@ encode = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder(AnyEvent).decode
 decode_vector = msgspec.json.Decoder(FeatureVector).decode
 decode_quality = msgspec.json.Decoder(QualityRecord).decode
+decode_quality_minute = msgspec.json.Decoder(QualityMinute).decode
+decode_registry_change = msgspec.json.Decoder(RegistryChange).decode
 decode_command = msgspec.json.Decoder(AnyCommand).decode
 decode_decision = msgspec.json.Decoder(Decision).decode
 decode_signal = msgspec.json.Decoder(TradingSignal).decode

@@ -48,4 +48,14 @@ class Build(Command, frozen=True, gc=False, omit_defaults=True, tag="build"):
     origin: Origin | None = None
 
 
-AnyCommand = Resync | Train | Build
+class Backfill(Command, frozen=True, gc=False, omit_defaults=True, tag="backfill"):
+    """Ask for history that stands as a job in the table ``backfill_jobs``."""
+
+    job_id: str
+    symbol: str
+    ts: int
+    action: Literal["fetch", "retry", "cancel"] = "fetch"
+    origin: Origin | None = None
+
+
+AnyCommand = Resync | Train | Build | Backfill

@@ -14,7 +14,8 @@ from schemas.events import AnyEvent
 from schemas.governance import AnyLearning
 from schemas.model import ModelChange
 from schemas.prediction import AnyPrediction
-from schemas.quality import QualityRecord
+from schemas.quality import QualityMinute, QualityRecord
+from schemas.registry import RegistryChange
 from schemas.signal import TradingSignal
 from schemas.vector import FeatureVector
 
@@ -33,6 +34,9 @@ class Topic:
 EVENTS = Topic("events", AnyEvent, "symbol", "Everything that can change a decision, in the order that is the truth.")
 FEATURES = Topic("features", FeatureVector, "symbol", "One feature vector per symbol and second.")
 QUALITY = Topic("quality", QualityRecord, "symbol", "Gaps, desynchronised books, anomalies.")
+QUALITY_MINUTES = Topic(
+    "quality-minutes", QualityMinute, "symbol", "How complete, sound and timely each symbol's data were, every minute."
+)
 DECISIONS = Topic(
     "decisions", Decision, "symbol", "Every decision of every strategy, above all not to trade, with its reason."
 )
@@ -44,16 +48,20 @@ PREDICTIONS = Topic(
     "predictions", AnyPrediction, "symbol", "What each model foretold, a horizon later what came of it, and its scores."
 )
 MODELS = Topic("models", ModelChange, "strategy", "Which model is in force or in shadow, and whether it can be used.")
+REGISTRIES = Topic("registries", RegistryChange, "version", "Which feature registry each shard uses, and from when on.")
 LEARNING = Topic("learning", AnyLearning, "strategy", "Trainings that ended, and alerts about models.")
 DATASETS = Topic("datasets", DatasetDone, "symbol", "Dataset builds that ended.")
 CHECKPOINTS = Topic(
     "checkpoints", Checkpoint, "source", "The state of stages that remember without bound, every few minutes."
 )
-COMMANDS = Topic("commands", AnyCommand, "target", "Requests: resynchronise a book, train a model, build a dataset.")
+COMMANDS = Topic(
+    "commands", AnyCommand, "target", "Requests: resynchronise a book, train a model, build a dataset, fetch history."
+)
 DEAD_LETTERS = Topic("dead-letters", DeadLetter, "source", "What could not be read, with the reason.")
 
 TOPICS = (
-    EVENTS, FEATURES, PREDICTIONS, MODELS, DECISIONS, SIGNALS, ACCOUNT, QUALITY, LEARNING, DATASETS, CHECKPOINTS,
+    EVENTS, FEATURES, PREDICTIONS, MODELS, DECISIONS, SIGNALS, ACCOUNT, QUALITY, QUALITY_MINUTES,
+    REGISTRIES, LEARNING, DATASETS, CHECKPOINTS,
     COMMANDS, DEAD_LETTERS,
 )  # fmt: skip
 BY_NAME = {topic.name: topic for topic in TOPICS}

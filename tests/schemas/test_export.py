@@ -19,6 +19,10 @@ VALIDATORS = {topic.name: jsonschema.Draft202012Validator(export.json_schema(top
 DECODERS = {topic.name: msgspec.json.Decoder(topic.record) for topic in TOPICS}
 
 
+ANY_OBJECT = ("detail", "config")
+"""Fields that take about any object."""
+
+
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of a type, made from the type alone."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -119,7 +123,8 @@ def test_a_wrong_type_is_refused_by_schema_and_code(topic: Topic, data: st.DataO
     record = data.draw(records(topic))
     body = json.loads(encode(record))
     required = [field.encode_name for field in msgspec.structs.fields(type(record)) if field.required]
-    body[data.draw(st.sampled_from(required))] = {"not": ["this"]} if topic.name != "quality" else None
+    name = data.draw(st.sampled_from(required))
+    body[name] = None if name in ANY_OBJECT else {"not": ["this"]}
 
     assert not VALIDATORS[topic.name].is_valid(body)
     with pytest.raises(msgspec.ValidationError):
