@@ -45,7 +45,7 @@ def controls(log: Log, shard: int, stop: int) -> Iterator[Placed]:
 
 
 def in_force(placed: Iterable[Placed], offset: int) -> list[Control]:
-    """What still counts at ``offset`` of what stands before it: the newest of each account, strategy, model; registry."""
+    """What still counts at ``offset`` of what stands before it: the newest per account, strategy, model, registry."""
     found: dict[tuple[str, ...], Control] = {}
     for at, event in placed:
         if at < offset:
