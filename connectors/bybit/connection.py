@@ -15,7 +15,7 @@ from connectors.feeds import CHANNELS, Item, Lost
 from connectors.frames import Frame, market_of
 from connectors.inbox import Inbox
 from connectors.pace import wall_clock
-from schemas.market import Gap
+from schemas.market import Channel, Gap
 
 VENUE = "bybit"
 
@@ -40,7 +40,7 @@ class Timing:
 
 
 class Connection:
-    """Subscribes to every channel of some symbols, and puts what comes into an inbox, stamped on arrival.
+    """Subscribes to the channels of some symbols, and puts what comes into an inbox, stamped on arrival.
 
     When the connection is lost it puts ``Lost`` and, for each symbol and channel, a ``Gap`` from the last message until
     then; at the first data afterwards a second ``Gap`` that begins where the first one ends. So the log says at once
@@ -86,6 +86,12 @@ class Connection:
         self.flowing = False
         self.failures = 0
         self.asked: dict[str, float] = {}
+        self.channels: tuple[Channel, ...] = CHANNELS
+        self.left: dict[Channel, int] = {}
+        """Since when a channel is not subscribed to."""
+        self.joining: tuple[Channel, ...] = ()
+        """What was subscribed to last, and not confirmed yet."""
+        self.joined, self.unconfirmed = 0, 0
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until cancelled."""
@@ -103,12 +109,32 @@ class Connection:
             self.log.warning("bybit.disconnected", problem=problem, retry_in=round(pause, 3), attempt=self.failures)
             await self.sleep(pause)
 
+    async def choose(self, channels: tuple[Channel, ...]) -> None:
+        """Subscribe to these channels of each symbol, and to no others."""
+        now = self.clock()
+        added = tuple(channel for channel in channels if channel not in self.channels)
+        dropped = tuple(channel for channel in self.channels if channel not in channels)
+        self.channels = channels
+        self.left.update(dict.fromkeys(dropped, now))
+        self.joining, self.joined, self.unconfirmed = added, now, len(self.names)
+        for channel in added:
+            self._gaps(self.left.pop(channel, now), now, "not subscribed to", (channel,))
+        if self.socket is None:
+            return
+        try:
+            for topics in self.names.values():
+                for op, chosen in (("unsubscribe", dropped), ("subscribe", added)):
+                    if chosen:
+                        await self.socket.send(request(op, [topics[channel] for channel in chosen]))
+        except ConnectionClosed:
+            return
+
     async def resync(self, symbol: str) -> bool:
-        """Ask for a fresh snapshot of a book (our name). False: not now, because it was just asked for or because a
-        new connection, which brings one, is being made."""
+        """Ask for a fresh snapshot of a book (our name). False: not now, because it was just asked for, because a new
+        connection, which brings one, is being made, or because books are not wanted."""
         now = asyncio.get_running_loop().time()
         recent = now - self.asked.get(symbol, -self.timing.resync_interval) < self.timing.resync_interval
-        if self.socket is None or recent:
+        if self.socket is None or recent or "orderbook" not in self.channels:
             return False
         self.asked[symbol] = now
         topic = [self.names[symbol]["orderbook"]]
@@ -142,7 +168,7 @@ class Connection:
     async def _subscribe(self, socket: ClientConnection) -> None:
         """One request a symbol: a symbol that Bybit does not know spoils no other."""
         for topics in self.names.values():
-            await socket.send(request("subscribe", list(topics.values())))
+            await socket.send(request("subscribe", [topics[channel] for channel in self.channels]))
         self.log.info("bybit.connected", url=self.url, symbols=len(self.names))
 
     async def _listen(self, socket: ClientConnection) -> None:
@@ -175,8 +201,18 @@ class Connection:
             self.last = recv
         elif reply.success is False:
             self.log.error("bybit.request.refused", op=reply.op, problem=reply.ret_msg)
+        elif reply.op == "subscribe" and self.joining:
+            self._confirmed(recv)
         self.inbox.put(Frame(VENUE, self.conn, recv, data))
         return reply is None
+
+    def _confirmed(self, recv: int) -> None:
+        """One more symbol's new channels are subscribed to: until the last one's are, trades may be missing. A book
+        says itself where it begins."""
+        self.unconfirmed -= 1
+        if not self.unconfirmed:
+            self._gaps(self.joined, recv, "subscribed to", [name for name in self.joining if name != "orderbook"])
+            self.joining = ()
 
     def _flows(self, recv: int) -> None:
         """Data flow: for the first time, or again."""
@@ -189,6 +225,7 @@ class Connection:
 
     def _lost(self, problem: str) -> None:
         """Data stopped flowing: say so once."""
+        self.joining = ()
         if not self.flowing:
             return
         self.flowing = False
@@ -196,11 +233,11 @@ class Connection:
         self.inbox.put(Lost(VENUE, self.conn))
         self._gaps(self.last, self.lost_since, f"connection lost: {problem}")
 
-    def _gaps(self, start: int, end: int, reason: str) -> None:
+    def _gaps(self, start: int, end: int, reason: str, channels: Sequence[Channel] | None = None) -> None:
         self.inbox.put(
             *(
                 Gap(symbol=symbol, ts=end, recv=end, channel=channel, reason=reason, start=start, end=end)
                 for symbol in self.names
-                for channel in CHANNELS
+                for channel in (self.channels if channels is None else channels)
             )
         )

@@ -6,20 +6,23 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import structlog
 from msgspec import structs
 
-from connectors.bybit import rest
 from connectors.bybit.connection import Connection, Timing
+from connectors.bybit.errors import MissingRows, RestError
+from connectors.bybit.market import BybitMarket
+from connectors.bybit.place import PLACES
 from connectors.bybit.requests import share_out
 from connectors.bybit.topics import their_name
-from connectors.feeds import Item
+from connectors.feeds import CHANNELS, Item
 from connectors.inbox import Inbox
 from connectors.pace import wall_clock
-from schemas.market import Kline
+from schemas.market import Channel, Kline
 
-URL = "wss://stream.bybit.com/v5/public"
 TOPICS_A_CONNECTION = 100
 _MINUTE = 60_000_000
 _SECOND = 1_000_000
 _AT_ONCE = 4
+CANDLES = 1_500
+"""Closed candles of each symbol that are fetched to begin with."""
 
 
 class BybitFeed:
@@ -40,8 +43,8 @@ class BybitFeed:
         symbols: Sequence[str],
         *,
         depth: int = 50,
-        url: str = URL,
-        rest_url: str = rest.URL,
+        url: str = PLACES["mainnet"].websocket,
+        rest_url: str = PLACES["mainnet"].rest,
         topics_a_connection: int = TOPICS_A_CONNECTION,
         timing: Timing | None = None,
         clock: Callable[[], int] = wall_clock,
@@ -53,6 +56,7 @@ class BybitFeed:
         self.rest_url = rest_url
         self.inbox: Inbox[Item] = Inbox()
         self.connections: list[Connection] = []
+        self.channels: tuple[Channel, ...] = CHANNELS
         self.catching_up: set[asyncio.Task[None]] = set()
         self.log = structlog.get_logger().bind(venue="bybit")
         for market, names in _by_market(symbols).items():
@@ -72,6 +76,17 @@ class BybitFeed:
         """The first data of each connection end a gap that begins here."""
         for connection in self.connections:
             connection.lost_since = since
+
+    async def choose(self, channels: frozenset[Channel]) -> None:
+        """Subscribe to these channels, and to no others; candles begin with their history."""
+        chosen = tuple(channel for channel in CHANNELS if channel in channels)
+        added = set(chosen) - set(self.channels)
+        self.channels = chosen
+        for connection in self.connections:
+            await connection.choose(chosen)
+            if "kline" in added and connection.flowing:
+                self._caught_up(list(connection.names), 0)
+        self.log.info("bybit.channels", chosen=list(chosen))
 
     async def batches(self) -> AsyncIterator[list[Item]]:
         """What came, at least once a second; closing the iterator closes the connections."""
@@ -97,30 +112,42 @@ class BybitFeed:
 
     def _caught_up(self, symbols: list[str], since: int) -> None:
         """Data flow: fetch the candles that closed in the meantime, beside the stream."""
-        task = asyncio.create_task(self._catch_up(symbols, since // _MINUTE * _MINUTE - _MINUTE))
+        if "kline" not in self.channels:
+            return
+        task = asyncio.create_task(self._catch_up(symbols, max(0, since // _MINUTE * _MINUTE - _MINUTE)))
         self.catching_up.add(task)
         task.add_done_callback(self.catching_up.discard)
 
     async def _catch_up(self, symbols: list[str], since: int) -> None:
-        klines = await self._klines(symbols, since)
-        now = self.clock()
-        self.inbox.put(*(structs.replace(kline, recv=now) for kline in klines))
+        self.inbox.put(*await self._klines(symbols, since))
 
     async def _klines(self, symbols: Sequence[str], since: int) -> list[Kline]:
-        """Closed candles of several symbols, a few symbols at a time."""
+        """Closed candles of several symbols, a few symbols at a time, received now; none when nobody answers."""
         turn = asyncio.Semaphore(_AT_ONCE)
-        async with rest.BybitRest(self.rest_url, clock=self.clock) as client:
+        async with BybitMarket(self.rest_url, clock=self.clock) as market:
+            try:
+                await market.now()
+            except RestError as error:
+                self.log.error("bybit.klines.missing", symbols=len(symbols), problem=str(error))
+                return []
 
             async def one(symbol: str) -> list[Kline]:
                 async with turn:
-                    try:
-                        return await client.klines(symbol, since=since)
-                    except rest.RestError as error:
-                        self.log.error("bybit.klines.missing", symbol=symbol, problem=str(error))
-                        return []
+                    return await self._candles(market, symbol, since)
 
             found = await asyncio.gather(*(one(symbol) for symbol in symbols))
-        return [kline for klines in found for kline in klines]
+        now = self.clock()
+        return [structs.replace(kline, recv=now) for klines in found for kline in klines]
+
+    async def _candles(self, market: BybitMarket, symbol: str, since: int) -> list[Kline]:
+        """What can be had of one symbol's candles."""
+        try:
+            return await market.recent_klines(symbol, CANDLES, since)
+        except RestError as error:
+            self.log.error("bybit.klines.missing", symbol=symbol, problem=str(error))
+            return (
+                [event for event in error.found if isinstance(event, Kline)] if isinstance(error, MissingRows) else []
+            )
 
 
 def _by_market(symbols: Sequence[str]) -> dict[str, list[str]]:

@@ -1,7 +1,8 @@
 """One-minute candles of the demo exchange: of its trades, and of the time before it opened."""
 
-from collections.abc import Iterable
+from collections.abc import Reversible
 from dataclasses import dataclass
+from itertools import takewhile
 from math import exp, log
 from random import Random
 
@@ -15,7 +16,7 @@ _STEPS = 12
 _ORDERS_A_SECOND = 5.0
 
 
-@dataclass
+@dataclass(slots=True)
 class Candle:
     """Prices in ticks, volume in lots, turnover in ticks times lots: whole numbers, so sums are exact."""
 
@@ -71,7 +72,7 @@ def _candle(instrument: Instrument, rng: Random, start: int, prices: list[int]) 
     return candle
 
 
-def day_volume(candles: Iterable[Candle], now: int) -> tuple[int, int]:
-    """Volume (lots) and turnover (ticks times lots) of the candles of the 24 hours before ``now``."""
-    recent = [candle for candle in candles if candle.start >= now - 1_440 * MINUTE]
+def day_volume(candles: Reversible[Candle], now: int) -> tuple[int, int]:
+    """Volume (lots) and turnover (ticks times lots) of the candles (oldest first) of the 24 hours before ``now``."""
+    recent = list(takewhile(lambda candle: candle.start >= now - 1_440 * MINUTE, reversed(candles)))
     return sum(candle.volume for candle in recent), sum(candle.turnover for candle in recent)

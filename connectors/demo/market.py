@@ -41,6 +41,7 @@ class Market:
             raise ValueError("the demo exchange needs at least one symbol")
         if rate <= 0:
             raise ValueError(f"the demo exchange's rate must be above 0, not {rate}")
+        self.seed = seed
         self.start = start
         made = {name: instrument(name) for name in symbols}
         self.symbols = {name: SymbolMarket(own, seed, start, rate, depth, lesson) for name, own in made.items()}
@@ -74,6 +75,10 @@ class Market:
             KeyError: when the exchange does not list the symbol.
         """
         return next(self._received(self.recv, [("", self.symbols[symbol].book_snapshot())]))
+
+    def subscribed(self) -> list[Frame]:
+        """What somebody who subscribes to everything now is sent at once."""
+        return list(self._received(self.recv, [m for market in self.symbols.values() for m in market.snapshots()]))
 
     def _received(self, time: int, messages: list[Message]) -> Iterator[Frame]:
         """Frames as a collector near by would receive them: a few milliseconds later, in order."""

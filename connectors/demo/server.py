@@ -1,4 +1,4 @@
-"""The demo exchange on loopback: Bybit's public WebSocket and its REST candles on one port."""
+"""The demo exchange on loopback: Bybit's public WebSocket and its REST interface on one port."""
 
 import asyncio
 import time
@@ -8,16 +8,17 @@ from http import HTTPStatus
 from random import Random
 from types import TracebackType
 
-import msgspec
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from connectors.demo.control import problem_with, read_request, reply
+from connectors.demo.exchange_history.faults import Reply, RestFaults
+from connectors.demo.exchange_history.lived import Lived
+from connectors.demo.exchange_history.server import Desk
 from connectors.demo.faults import FaultRates, Faults
 from connectors.demo.market import CONN, VENUE, Market
-from connectors.demo.rest import answer
 from connectors.demo.symbol import Message
 from connectors.frames import Frame
 
@@ -62,6 +63,7 @@ class DemoServer:
         seed: of the market and of the faults.
         rates: faults of the market data of each connection.
         drop_rate: probability, per market data message, that its connection breaks.
+        rest_faults: what goes wrong with REST answers.
         rate: how often things happen (1: about 35 messages a second and symbol).
         port: 0 takes a free one.
     """
@@ -73,6 +75,7 @@ class DemoServer:
         *,
         rates: FaultRates | None = None,
         drop_rate: float = 0.0,
+        rest_faults: RestFaults | None = None,
         rate: float = 1.0,
         depth: int = 50,
         host: str = "127.0.0.1",
@@ -92,10 +95,7 @@ class DemoServer:
         self.pings = 0
         self.answer_pings = True
         self.silent_until = 0
-        self.refuse: deque[int] = deque()
-        """HTTP statuses with which the next requests are refused, WebSocket handshakes included."""
-        self.requests: list[str] = []
-        """Paths of the HTTP requests so far."""
+        self.desk = Desk(Lived(self.market, clock), rest_faults)
         self._server: Server | None = None
         self._clockwork: asyncio.Task[None] | None = None
 
@@ -106,8 +106,18 @@ class DemoServer:
 
     @property
     def rest_url(self) -> str:
-        """Where candles are."""
+        """Where the REST interface is."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def refuse(self) -> deque[int]:
+        """HTTP statuses with which the next requests are refused, WebSocket handshakes included."""
+        return self.desk.refuse
+
+    @property
+    def requests(self) -> list[str]:
+        """Paths of the HTTP requests so far."""
+        return self.desk.requests
 
     async def __aenter__(self) -> "DemoServer":
         self._server = await serve(
@@ -195,22 +205,20 @@ class DemoServer:
                     if topic in request.args:
                         client.publish(data, self.clock())
 
-    def _http(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _http(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP here; let WebSocket handshakes through."""
-        handshake = request.path.split("?")[0] == WS_PATH
-        if not handshake:
-            self.requests.append(request.path)
-        if self.refuse:
-            return _json(HTTPStatus(self.refuse.popleft()), {"retMsg": "refused"})
-        if handshake:
-            return None
-        body = answer(self.market, request.path, self.clock())
-        return _json(HTTPStatus.NOT_FOUND if body is None else HTTPStatus.OK, body or {})
+        if request.path.split("?")[0] == WS_PATH:
+            return _sent(Reply(b"{}", HTTPStatus(self.refuse.popleft()))) if self.refuse else None
+        reply = self.desk.reply(request.path)
+        await asyncio.sleep(reply.delay)
+        if reply.cut is not None:
+            connection.transport.abort()
+        return _sent(reply)
 
 
-def _json(status: HTTPStatus, body: object) -> Response:
-    data = msgspec.json.encode(body)
+def _sent(reply: Reply) -> Response:
     headers = Headers(
-        [("Content-Type", "application/json"), ("Content-Length", str(len(data))), ("Connection", "close")]
+        [("Content-Type", "application/json"), ("Content-Length", str(len(reply.data))), ("Connection", "close")]
     )
-    return Response(status.value, status.phrase, headers, data)
+    headers.update(reply.headers)
+    return Response(reply.status.value, reply.status.phrase, headers, reply.data)

@@ -1,6 +1,7 @@
 """The market of one symbol: takers, makers, and what the exchange says about them."""
 
 from collections import deque
+from itertools import chain, islice, takewhile
 from math import exp
 from random import Random
 
@@ -9,6 +10,7 @@ from connectors.demo.instrument import Instrument
 from connectors.demo.ladder import Ladder
 from connectors.demo.lesson import Lesson, Taught
 from connectors.demo.process import Process
+from connectors.demo.tape import Fill
 from connectors.demo.ticker import Tickers
 from connectors.demo.wire import Wire
 from schemas.market import Kline
@@ -20,7 +22,10 @@ _STEP = 50_000
 _TICKER = 200_000
 _KLINE = 1_000_000
 _ORDERS_A_SECOND = 5.0
-_REMEMBERED = HISTORY + 24 * 60
+_REMEMBERED = HISTORY + 8 * 24 * 60
+"""Closed candles of a symbol: of eight days, and of the time before the start."""
+_TAPE = 1_000
+"""Trades that the REST interface still knows."""
 
 
 class SymbolMarket:
@@ -55,6 +60,7 @@ class SymbolMarket:
         self.tickers = Tickers(instrument, Random(f"{seed}/{instrument.symbol}/ticker"), start)
         self.u = 1_000_000 + self.rng.randrange(1_000_000)
         self.seq = 1_000 * self.u
+        self.tape: deque[Fill] = deque(maxlen=_TAPE)
         self.next_trade = start
         """The number of the next trade: it begins with the start, so that a later session never repeats an id."""
         self.next_ticker = start
@@ -89,11 +95,12 @@ class SymbolMarket:
         self._publish_regulars(messages)
         return messages
 
-    def rows(self, start: int, end: int, limit: int) -> list[list[str]]:
-        """Candles that begin in [start, end], newest first as the REST interface lists them, the running one too."""
-        wanted = [self.candle] if start <= self.candle.start <= end else []
-        wanted += [candle for candle in reversed(self.closed) if start <= candle.start <= end]
-        return [self.wire.row(candle) for candle in wanted[:limit]]
+    def candles(self, start: int, end: int, limit: int) -> list[Candle]:
+        """The newest ``limit`` candles that begin in [start, end], newest first, the running one too."""
+        newest = min(end, self.candle.start) // MINUTE * MINUTE
+        skipped = max(0, (self.candle.start - newest) // MINUTE)
+        known = islice(chain([self.candle], reversed(self.closed)), skipped, skipped + max(0, limit))
+        return list(takewhile(lambda candle: candle.start >= start, known))
 
     def history(self, count: int) -> list[Kline]:
         """The last ``count`` closed candles, oldest first, as a collector would get them now."""
@@ -143,6 +150,8 @@ class SymbolMarket:
             self.last = price
             self.candle.trade(price, lots)
         self.seq += 1
+        for number, (price, lots) in enumerate(fills, start=self.next_trade):
+            self.tape.append(Fill(number, self.time, price, lots, side == "Buy", self.seq))
         frame = self.wire.trades(self.time, side, fills, self.direction, self.next_trade, self.seq)
         self.next_trade += len(fills)
         messages.append((self.wire.trade_topic, frame))

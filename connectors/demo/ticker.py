@@ -23,6 +23,8 @@ class Tickers:
         self.premium = 0.0
         self.rate = _BASE_RATE
         self.next_funding = (start // FUNDING_INTERVAL + 1) * FUNDING_INTERVAL
+        self.paid: list[tuple[int, float]] = []
+        """When funding was paid since the start (microseconds UTC), and at which rate."""
         self.next_pricing = start
         self.fields: dict[str, str] = {}
 
@@ -51,6 +53,7 @@ class Tickers:
         """Let the premium follow the flow, and set the rate and the next payment when they are due."""
         self.premium += 0.002 * (4e-4 * flow - self.premium)
         while time >= self.next_funding:
+            self.paid.append((self.next_funding, self.rate))
             self.next_funding += FUNDING_INTERVAL
         if time >= self.next_pricing:
             self.next_pricing = time + _REPRICE

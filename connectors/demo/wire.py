@@ -36,7 +36,7 @@ class Wire:
         ms = time // 1000
         entries = ",".join(
             f'{{"T":{ms},"s":"{self.symbol}","S":"{side}","v":"{self.size(lots)}","p":"{self.price(ticks)}",'
-            f'"L":"{direction}","i":"{_trade_id(self.symbol, first_id + index)}","BT":false,"RPI":false,"seq":{seq}}}'
+            f'"L":"{direction}","i":"{trade_id(self.symbol, first_id + index)}","BT":false,"RPI":false,"seq":{seq}}}'
             for index, (ticks, lots) in enumerate(fills)
         )
         return f'{{"topic":"{self.trade_topic}","type":"snapshot","ts":{ms},"data":[{entries}]}}'.encode()
@@ -94,7 +94,7 @@ def _decimal(digits: int) -> Callable[[int], str]:
     return write
 
 
-def _trade_id(symbol: str, number: int) -> str:
+def trade_id(symbol: str, number: int) -> str:
     """Trade ids look like UUIDs and follow from the symbol and the trade's number."""
     prefix = symbol.encode()[:8].hex().ljust(16, "0")
     return f"{prefix[:8]}-{prefix[8:12]}-{prefix[12:16]}-{number >> 48 & 0xFFFF:04x}-{number & 0xFFFFFFFFFFFF:012x}"

@@ -8,8 +8,11 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from connectors.bybit.rest import BybitRest, RestError
+from connectors.bybit.asking import Patience
+from connectors.bybit.errors import RestError
+from connectors.bybit.market import BybitMarket
 from connectors.demo.candles import MINUTE
+from connectors.demo.exchange_history.faults import RestFaultRates, RestFaults
 from connectors.demo.server import DemoServer
 from connectors.validate import check
 
@@ -25,8 +28,8 @@ async def no_sleep(seconds: float) -> None:
     """Tests do not wait for a pause to pass."""
 
 
-def client(server: DemoServer, **settings) -> BybitRest:
-    return BybitRest(server.rest_url, sleep=no_sleep, **settings)
+def client(server: DemoServer, **patience) -> BybitMarket:
+    return BybitMarket(server.rest_url, sleep=no_sleep, patience=Patience(delay=0.0, **patience))
 
 
 async def ask(socket, **request) -> dict:
@@ -108,91 +111,58 @@ def test_client_brings_the_last_closed_candles_oldest_first():
     """Two pages become 1,500 backfilled events without a hole; the running candle is left out."""
 
     async def scenario():
-        async with DemoServer(["BTCUSDT"]) as server, client(server) as rest:
-            klines = await rest.klines("BTCUSDT")
-            recent = await rest.klines("BTCUSDT", since=klines[-3].start)
-            return klines, recent, server.requests
+        async with DemoServer(["BTCUSDT"]) as server, client(server) as market:
+            klines = await market.recent_klines("BTCUSDT", 1_500)
+            recent = await market.recent_klines("BTCUSDT", 1_500, since=klines[-3].start)
+            return klines, recent
 
-    klines, recent, requests = run(scenario())
+    klines, recent = run(scenario())
 
     assert len(klines) == 1_500
     assert [later.start - kline.start for kline, later in itertools.pairwise(klines)] == [MINUTE] * 1_499
     assert all(kline.closed and kline.backfilled and kline.ts == kline.start + MINUTE for kline in klines)
-    assert all(kline.ts <= kline.recv and check(kline) is None for kline in klines)
-    assert len({kline.recv for kline in klines}) == 1
-    assert [kline.start for kline in recent] == [kline.start for kline in klines[-3:]]
-    assert len(requests) == 3
-
-
-def test_client_tries_again_when_bybit_is_busy():
-    async def scenario():
-        async with DemoServer(["BTCUSDT"]) as server, client(server) as rest:
-            server.refuse.extend([429, 500, 403, 502])
-            return await rest.klines("BTCUSDT", count=10), len(server.requests)
-
-    klines, requests = run(scenario())
-
-    assert len(klines) == 10
-    assert requests == 5
-
-
-def test_client_gives_up_with_the_reason():
-    async def scenario():
-        async with DemoServer(["BTCUSDT"]) as server, client(server, attempts=3) as rest:
-            server.refuse.extend([429] * 3)
-            return await rest.klines("BTCUSDT")
-
-    with pytest.raises(RestError, match=r"BTCUSDT.*HTTP 429, 3 times"):
-        run(scenario())
+    assert all(kline.ts == kline.recv and check(kline) is None for kline in klines)
+    assert [kline.start for kline in recent][:3] == [kline.start for kline in klines[-3:]]
 
 
 def test_client_says_which_symbol_bybit_does_not_know_and_does_not_insist():
     async def scenario():
-        async with DemoServer(["BTCUSDT"]) as server, client(server) as rest:
+        async with DemoServer(["BTCUSDT"]) as server, client(server) as market:
             try:
-                await rest.klines("NONE")
+                await market.recent_klines("NONE", 1_500)
             except RestError as error:
-                return str(error), len(server.requests)
+                return str(error), [path for path in server.requests if "kline" in path]
 
     problem, requests = run(scenario())
 
     assert "NONE" in problem and "10001" in problem
-    assert requests == 1
+    assert len(requests) == 1
 
 
 def test_client_says_so_when_nobody_answers():
     async def scenario():
         async with DemoServer(["BTCUSDT"]) as server:
             url = server.rest_url
-        async with BybitRest(url, attempts=2, sleep=no_sleep) as rest:
-            await rest.klines("BTCUSDT")
+        patience = Patience(attempts=2, delay=0.0)
+        async with BybitMarket(url, patience=patience, sleep=no_sleep) as market:
+            await market.recent_klines("BTCUSDT", 10)
 
     with pytest.raises(RestError, match="ConnectError"):
         run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        (b"<html>", "unreadable answer"),
-        (b'{"retCode":10006,"retMsg":"Too many visits!","time":1}', "10006 Too many visits"),
-        (b'{"retCode":0,"retMsg":"OK","time":1,"result":{"list":[["1","NaN"]]}}', "unreadable answer"),
-        (
-            b'{"retCode":0,"retMsg":"OK","time":1,"result":{"list":[["1","-1","1","1","1","0","0"]]}}',
-            "unreadable answer",
-        ),
-    ],
-)
-def test_client_refuses_what_makes_no_sense(body, problem):
-    async def scenario():
-        async with BybitRest("http://bybit.invalid", attempts=2, sleep=no_sleep) as rest:
-            await rest.http.aclose()
-            transport = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
-            rest.http = httpx.AsyncClient(base_url="http://bybit.invalid", transport=transport)
-            await rest.klines("BTCUSDT")
+def test_faults_of_the_rest_interface_are_the_demo_servers_as_well():
+    """A connection that breaks, a body that ends in the middle, errors: the client gets through."""
+    rates = RestFaultRates(dropped=0.2, cut=0.2, failed=0.2, truncated=0.1, limited=0.1)
 
-    with pytest.raises(RestError, match=problem):
-        run(scenario())
+    async def scenario():
+        faults = RestFaults(rates, seed=5)
+        async with DemoServer(["BTCUSDT"], rest_faults=faults) as server, client(server, attempts=30) as market:
+            return await market.recent_klines("BTCUSDT", 1_500), faults.injected
+
+    klines, injected = run(scenario())
+
+    assert len(klines) == 1_500 and injected.total() > 0
 
 
 def test_server_runs_by_the_wall_clock_and_ends_cleanly():
