@@ -37,6 +37,7 @@ class KafkaLog:
 
     def __init__(self, bootstrap: str, settings: Mapping[str, str] | None = None) -> None:
         given = dict(settings or {})
+        self._given = dict(given)
         timeouts = [given.pop(name, None) for name in ("delivery.timeout.ms", "message.timeout.ms")]
         self._patience = int(next((given for given in timeouts if given), DELIVERY_MS)) / 1000
         self._address = bootstrap
@@ -132,6 +133,10 @@ class KafkaLog:
         names = sorted(name for name in metadata.topics if not name.startswith("_"))
         settings = self._topic_settings(names)
         return [_info(name, len(metadata.topics[name].partitions), settings[name]) for name in names]
+
+    def address(self) -> dict[str, Any]:
+        """Where another process finds it (``connectors.log.address``); passwords and all."""
+        return {"home": "kafka", "bootstrap": self._address, "settings": self._given}
 
     def close(self) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from connectors.log import Cleanup, Log, NewRecord, Reader, TopicInfo, Writer
+from connectors.log.address import Address, address_of
 
 
 class PrefixedLog:
@@ -45,6 +46,11 @@ class PrefixedLog:
     def topics(self) -> list[TopicInfo]:
         ours = [info for info in self.log.topics() if info.name.startswith(self.prefix)]
         return [info._replace(name=info.name.removeprefix(self.prefix)) for info in ours]
+
+    def address(self) -> Address | None:
+        """Where another process finds it; None where the log below has no address."""
+        below = address_of(self.log)
+        return None if below is None else {"home": "prefixed", "prefix": self.prefix, "log": below}
 
     def close(self) -> None:
         self.log.close()

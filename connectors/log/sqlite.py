@@ -84,6 +84,10 @@ class SqliteLog:
     def topics(self) -> list[TopicInfo]:
         return [self._file(path.stem).info for path in sorted(self._root.glob(f"[!.]*{SUFFIX}"))]
 
+    def address(self) -> dict[str, str]:
+        """Where another process finds it (``connectors.log.address``)."""
+        return {"home": "sqlite", "root": str(self._root.resolve())}
+
     def close(self) -> None:
         with self._lock:
             for file in self._files.values():
