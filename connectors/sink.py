@@ -16,9 +16,10 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from connectors.fatal import fatal
 from connectors.log import Log, LogError, LogUnavailable, NewRecord
+from connectors.origins import last_origin
 from connectors.patience import patiently
 from connectors.source import part_name
-from schemas.origin import HEADER, Origin
+from schemas.origin import HEADER
 from schemas.output import Output
 
 
@@ -197,38 +198,6 @@ class _Stream:
         rest = [value for value in self.unconfirmed if written is None or value.origin > written]
         self.writer.send([_record(value) for value in rest])
         self.writer.flush()
-
-
-def last_origin(log: Log, topic: str, shard: int, step: int = 64) -> Origin | None:
-    """The origin of the newest derived record of a shard, read to the shard's real end.
-
-    Records without the header (another writer's, on a shared topic) are passed over; the search goes back in growing
-    steps.
-    """
-    start, upper = log.start(topic, shard), log.end(topic, shard)
-    while upper > start:
-        lower = max(start, upper - step)
-        found = _newest(log, topic, shard, lower, upper)
-        if found is not None:
-            return found
-        upper, step = lower, step * 4
-    return None
-
-
-def _newest(log: Log, topic: str, shard: int, lower: int, upper: int) -> Origin | None:
-    reader = log.reader(topic, shard, lower)
-    found = None
-    try:
-        while reader.position < upper:
-            for record in reader.poll(upper - reader.position):
-                header = dict(record.headers).get(HEADER)
-                if record.offset < upper and header is not None:
-                    found = Origin.parse(header)
-            if reader.position < upper:
-                reader.wait(0.2)
-    finally:
-        reader.close()
-    return found
 
 
 def _record(value: Output) -> NewRecord:

@@ -79,13 +79,16 @@ class Beginning(msgspec.Struct, frozen=True, array_like=True):
 
     Up to and including offset ``asleep`` only the first ``awake`` stages are fed: they forget, so what they know then
     is right. There the others take over ``state`` (None: they begin with nothing), and ``events`` are fed, as if they
-    had stood on the log right behind that offset. Outputs of offsets before ``quiet`` are not wanted.
+    had stood on the log right behind that offset. Outputs of offsets before ``quiet`` are not wanted. ``before`` are
+    events that the first ``awake`` stages must know of, but would not find by looking back: they are fed as if they had
+    stood right before the first message, and nothing comes of them.
     """
 
     asleep: int = -1
     state: bytes | None = None
     events: tuple[bytes, ...] = ()
     quiet: int = 0
+    before: tuple[bytes, ...] = ()
 
 
 def pack(stages: Sequence[Stage]) -> bytes:
@@ -139,6 +142,9 @@ class Engine:
         if begin is None:
             return self._feed(messages, self.stages)
         messages = list(messages)
+        if begin.before and messages:
+            self._feed([(messages[0][0], event) for event in begin.before], self.stages[: self.awake])
+            begin = self.beginning = msgspec.structs.replace(begin, before=())
         asleep = [message for message in messages if message[0] <= begin.asleep]
         self._feed(asleep, self.stages[: self.awake])
         if len(asleep) == len(messages):

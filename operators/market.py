@@ -8,6 +8,7 @@ from operators.engine import Cursor, Refused
 from operators.features.featureset import FeatureSet
 from operators.spans import MINUTE, SECOND
 from operators.symbol import SymbolState
+from operators.versions import FURTHEST, RegistryInForce, Versions
 from schemas.command import Resync
 from schemas.market import (
     BookDelta,
@@ -20,12 +21,15 @@ from schemas.market import (
     Trade,
 )
 from schemas.quality import Problem, QualityRecord
+from schemas.registry import RegistryActivated, RegistryChange
 from schemas.vector import FeatureVector, Interval
 
 JUMP = 60 * SECOND
 """Only a tick may turn the clock further than this in one step: one wrong time must not swallow a day."""
 MARGIN = 10 * MINUTE
 """What a rebuild reads beyond the longest look-back: a silence, the life of a book, a keyframe's interval."""
+REMEMBERED = FURTHEST + MARGIN
+"""How long a silent symbol is kept, whichever registry is in force: the next one may look back further."""
 ASK_AGAIN = 10 * SECOND
 """A book that is still unsynchronised asks for a snapshot again after this long."""
 
@@ -58,12 +62,19 @@ class MarketStage:
     lies more than ``JUMP`` before it, the stage begins anew with the tick.
 
     Everything is a pure function of a bounded look-back, ``lookback`` microseconds.
+
+    Args:
+        features: what vectors hold, until an activation on the log says otherwise.
+        cursor: names what is derived.
+        follows: whether activations of feature registries count. Each then leaves a ``RegistryChange``, and the vectors
+            of its boundary and later ones are computed by it; behind such a boundary ``features`` is another one.
     """
 
-    layout = 2
+    layout = 3
 
-    def __init__(self, features: FeatureSet, cursor: Cursor) -> None:
+    def __init__(self, features: FeatureSet, cursor: Cursor, follows: bool = False) -> None:
         self.features = features
+        self.versions = Versions(features) if follows else None
         self.cursor = cursor
         self.lookback = features.lookback_us + MARGIN
         self.clock: int | None = None
@@ -86,6 +97,8 @@ class MarketStage:
         if apply is None:
             if type(record) is Tick:
                 self._tick(record.recv, out)
+            elif type(record) is RegistryActivated and self.versions is not None:
+                out.append(self._activated(record, self.versions))
             out.append(record)
             return
         clock = self.clock
@@ -106,12 +119,16 @@ class MarketStage:
     def snapshot(self) -> Any:
         """The state as plain data."""
         symbols = [(name, state.snapshot()) for name, state in self.symbols.items()]
-        return self.clock, self.ticked, self.boundary, symbols
+        versions = None if self.versions is None else self.versions.snapshot()
+        return self.clock, self.ticked, self.boundary, symbols, versions
 
     def restore(self, state: Any) -> None:
         """The inverse of ``snapshot``."""
-        self.clock, self.ticked, self.boundary, symbols = state
+        self.clock, self.ticked, self.boundary, symbols, versions = state
         self.symbols = {name: SymbolState.restore(data) for name, data in symbols}
+        if self.versions is not None and versions is not None:
+            self.versions.restore(versions)
+            self._reach(self.boundary - SECOND, [])
 
     # --- the clock ---
 
@@ -127,6 +144,7 @@ class MarketStage:
     def _advance(self, recv: int, out: list[Any]) -> None:
         if self.clock is None:
             self.boundary = -(-recv // SECOND) * SECOND
+            self._reach(self.boundary - SECOND, out)
         elif recv <= self.clock:
             return
         elif recv > self.boundary:
@@ -140,7 +158,9 @@ class MarketStage:
             active = [name for name, state in self.symbols.items() if state.active(t)]
             if not active:
                 t = -(-recv // SECOND) * SECOND
+                self._reach(t - SECOND, out)
                 break
+            self._reach(t, out)
             if t % MINUTE == 0:
                 self._minute(t)
             for name in sorted(active):
@@ -148,15 +168,22 @@ class MarketStage:
             t += SECOND
         self.boundary = t
 
+    def _reach(self, t: int, out: list[Any]) -> None:
+        """Come to second ``t``: whoever stands behind hears of another registry before its first vectors."""
+        versions = self.versions
+        if versions is not None and versions.known and versions.reach(t, self.ticked):
+            self.features = versions.features
+            out.append(RegistryInForce(self.features.version))
+
     def _minute(self, t: int) -> None:
-        """Close the minute's candles, and forget symbols that have not been heard of for a whole look-back.
+        """Close the minute's candles, and forget symbols that have not been heard of for longer than any look-back.
 
         A silent symbol gets no candle: whether it did must not depend on which others share its shard.
         """
         for state in self.symbols.values():
             if state.active(t):
                 state.close_minute(t)
-        self.symbols = {name: state for name, state in self.symbols.items() if state.idle(t) <= self.lookback}
+        self.symbols = {name: state for name, state in self.symbols.items() if state.idle(t) <= REMEMBERED}
 
     def _vector(self, symbol: str, state: SymbolState, t: int, recv: int) -> FeatureVector:
         taint = state.taint(t)
@@ -170,6 +197,32 @@ class MarketStage:
             bool(taint),
             taint,
             self.cursor.next(),
+        )
+
+    # --- the registry ---
+
+    def _activated(self, event: RegistryActivated, versions: Versions) -> RegistryChange:
+        """Take an activation in, and tell from which second on it counts here."""
+        declared = -(-event.at // SECOND) * SECOND
+        at = max(declared, self.boundary)
+        before = versions.before(at)
+        # Until the first tick the clock is not to be trusted: it may have to be turned back.
+        problem = versions.read(event, at if self.ticked else declared)
+        return RegistryChange(
+            event.version,
+            event.recv if self.clock is None else self.clock,
+            at,
+            before,
+            self.cursor.next(),
+            event.config,
+            event.sha256,
+            late=declared < self.boundary,
+            usable=not problem,
+            problem=problem,
+            rollback=event.rollback,
+            reason=event.reason,
+            by=event.by,
+            decision=event.decision,
         )
 
     # --- the events ---

@@ -67,8 +67,12 @@ class SymbolState:
     # --- events, each at the shard's clock ---
 
     def heard(self, clock: int) -> None:
-        """A live event of this symbol arrived; after a silence its windows begin anew."""
-        if self.last_heard is None or clock - self.last_heard >= SILENCE:
+        """A live event of this symbol arrived; after a silence its windows begin anew.
+
+        One exactly ``SILENCE`` after the last missed no vector: that second's is made with it. So candles that come a
+        minute apart keep the windows open.
+        """
+        if self.last_heard is None or clock - self.last_heard > SILENCE:
             self.since = clock
         self.last_heard = clock
 

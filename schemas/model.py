@@ -81,6 +81,7 @@ class Period(msgspec.Struct, frozen=True):
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is needed to know what a model is, and to make it again, to the byte.
 
+    ``meanings`` says what each feature is: another version of the registry in which they are the same will do, too.
     ``file`` is relative to the model's folder, ``sha256`` of its bytes. ``classes`` are the labels in the order of the
     model's outputs (empty: it foretells a number). ``offsets`` are [from, to) of ``events`` per shard, ``splits`` the
     rows by split; ``trained_at`` is the log's time of the newest event that it may know. ``code`` is the digest of the
@@ -110,3 +111,4 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     importance: dict[str, float] = {}
     metrics: dict[str, dict[str, Any]] = {}
     notes: tuple[str, ...] = ()
+    meanings: dict[str, str] = {}

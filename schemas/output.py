@@ -31,7 +31,13 @@ def output(record: Any) -> Output:
 
     What comes of a prediction stands at the time at which it is known: times rise along a topic.
     """
-    key = str(getattr(record, "symbol", None) or getattr(record, "source", None) or getattr(record, "strategy", ""))
+    key = str(getattr(record, "symbol", None) or _key(record))
     kind = type(record)
     time = record.matured if kind is Outcome else getattr(record, "ts", 0)
     return Output(TOPIC_OF[kind], key, record.origin, time, encode(record))
+
+
+def _key(record: Any) -> str:
+    """Of what concerns no symbol."""
+    named = (getattr(record, name, None) for name in ("source", "strategy", "version"))
+    return next(filter(None, named), "")

@@ -1,5 +1,6 @@
 """Feature registries in force: the activation, as an event on the log, and what each shard made of it."""
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -32,6 +33,15 @@ class RegistryActivated(Event, frozen=True, gc=False, omit_defaults=True, tag="r
     decision: Text = ""
 
 
+def fingerprint(config: dict[str, Any]) -> str:
+    """The SHA-256 of a registry's canonical JSON: keys sorted, no spaces. It does not depend on the file's layout.
+
+    >>> fingerprint({"version": "1", "features": []}) == fingerprint({"features": [], "version": "1"})
+    True
+    """
+    return sha256(msgspec.json.encode(config, order="sorted")).hexdigest()
+
+
 class RegistryChange(
     msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="registry.change"
 ):
@@ -55,3 +65,4 @@ class RegistryChange(
     rollback: bool = False
     reason: str = ""
     by: str = ""
+    decision: str = ""

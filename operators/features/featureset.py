@@ -15,7 +15,8 @@ class FeatureSet:
     """The features of one registry version, in its order of calculation.
 
     ``names`` are the keys of every vector, ``sources`` what is really read, ``lookback_us`` how many microseconds
-    earlier a replay must begin to find the same values.
+    earlier a replay must begin to find the same values. ``meanings`` says by name what each feature is: features that
+    mean the same have the same values, in whatever version.
     """
 
     def __init__(self, version: str, features: Iterable[tuple[str, Feature, Normalise | None]]) -> None:
@@ -24,6 +25,7 @@ class FeatureSet:
         self.names = tuple(name for name, _, _ in chosen)
         self.lookback_us = max((feature.reach for _, feature, _ in chosen), default=0)
         self.sources: frozenset[Source] = frozenset(source for _, feature, _ in chosen for source in feature.sources)
+        self.meanings = {name: meaning(feature, normalise) for name, feature, normalise in chosen}
         self._missing: dict[str, float | None] = dict.fromkeys(self.names)
         self._every_second: list[Compiled] = [
             (name, feature.bound, normalise)
@@ -60,6 +62,18 @@ class FeatureSet:
             evaluate(self._every_candle, candles, remembered)
             candles.memo[self] = remembered
         return remembered
+
+
+def meaning(feature: Feature, normalise: Normalise | None) -> str:
+    """A feature's formula, parameters and normalisation as one line.
+
+    >>> from operators.features import FEATURES
+    >>> meaning(FEATURES["ema_21"], None)
+    'ema n=21'
+    """
+    params = [f"{key}={value}" for key, value in sorted(feature.params.items())]
+    fixed = [] if normalise is None else [repr(normalise)]
+    return " ".join([feature.formula.name, *params, *fixed])
 
 
 def evaluate(features: list[Compiled], state: View | Candles, values: dict[str, float | None]) -> None:

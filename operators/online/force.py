@@ -51,6 +51,10 @@ class Force:
             )
         return self._idle
 
+    def learns(self, strategy: Strategy) -> bool:
+        """Whether its online model has what it looks at."""
+        return strategy.learning.online.enabled and not self._missing(strategy)
+
     def strategies(self, symbol: str) -> list[Strategy]:
         """Those that learn or have a model for a symbol, in the order of their names."""
         found = self._strategies.get(symbol)
@@ -110,10 +114,18 @@ class Force:
             problem = self.shelf.check(strategy, name, found)
             if problem != before:
                 self._change(name, role, symbol, found.version, problem, "settings changed", out)
-        online = strategy.learning.online
-        if online.enabled and (missing := self._missing(strategy)):
-            problem = f"learning.online.features names what registry {self.shelf.version} lacks: {', '.join(missing)}"
-            self._refused(name, None, ONLINE, problem, out)
+        self._check_own(strategy, out)
+        self._renew()
+
+    def registry_changed(self, version: str, out: list[Any]) -> None:
+        """Vectors are of another version from here on: some models fit them no longer, others do now."""
+        for name, strategy in self.accounts.strategies.items():
+            before = [(*each, self.shelf.problem(name, each[2])) for each in self._of(name)]
+            for role, symbol, found, known in before:
+                problem = self.shelf.check(strategy, name, found)
+                if problem != known:
+                    self._change(name, role, symbol, found.version, problem, f"feature registry {version}", out)
+            self._check_own(strategy, out)
         self._renew()
 
     def failed(
@@ -143,6 +155,13 @@ class Force:
 
     # --- inside ---
 
+    def _check_own(self, strategy: Strategy, out: list[Any]) -> None:
+        online = strategy.learning.online
+        if online.enabled and (missing := self._missing(strategy)):
+            version = self.shelf.registry().version
+            problem = f"learning.online.features names what registry {version} lacks: {', '.join(missing)}"
+            self._refused(strategy.strategy, None, ONLINE, problem, out)
+
     def _takes_part(self, strategy: Strategy, symbol: str) -> bool:
         return strategy.enabled and bool(self.every(strategy, symbol))
 
@@ -150,7 +169,7 @@ class Force:
         """Its models, usable or not: the online one, the champion, the candidates in their order."""
         name = strategy.strategy
         found = []
-        if strategy.learning.online.enabled and not self._missing(strategy):
+        if self.learns(strategy):
             found.append(Voiced("online", OWN))
         champion = self.accounts.champion(name, symbol)
         if champion is not None:
@@ -158,7 +177,7 @@ class Force:
         return found + [Voiced("shadow", candidate) for candidate in self.accounts.candidates(name, symbol)]
 
     def _missing(self, strategy: Strategy) -> list[str]:
-        return [name for name in strategy.learning.online.features if name not in self.shelf.names]
+        return [name for name in strategy.learning.online.features if name not in self.shelf.registry().meanings]
 
     def _of(self, strategy: str) -> list[tuple[Role, str | None, InForce]]:
         """Everything that is in force for a strategy: (role, symbol, model)."""

@@ -1,6 +1,7 @@
 """A River pipeline at work on one symbol."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Literal
 
 from operators.online.codec import freeze, thaw
@@ -24,18 +25,24 @@ class Learner:
 
     Args:
         settings: which model, and on which features.
-        names: all features of the registry, for settings that name none.
+        meanings: what the features of the registry are, in their order; settings that name none look at all of them.
     """
 
-    def __init__(self, settings: Online, names: Sequence[str]) -> None:
+    def __init__(self, settings: Online, meanings: Mapping[str, str]) -> None:
         self.settings = settings
-        self.names = settings.features or tuple(names)
+        self.names = settings.features or tuple(meanings)
+        self.sense = sense(self.names, meanings)
+        """Of its features as they were when it began."""
         self.learned = 0
         self.failures: dict[Doing, int] = {"predict": 0, "learn": 0}
         """How often each failed in a row."""
         self._model: Any = None
         self._frozen: bytes | None = None
         """The model's state as it was frozen or loaded last, None since it changed; thawed when first needed."""
+
+    def fits(self, meanings: Mapping[str, str]) -> bool:
+        """Whether a registry has all that it looks at, unchanged."""
+        return sense(self.names, meanings) == self.sense
 
     def row(self, features: Features) -> list[float | None]:
         """What it looks at, in its own order: to be given back to ``learn`` later."""
@@ -78,11 +85,12 @@ class Learner:
         """The state as plain data."""
         if self._frozen is None and self._model is not None:
             self._frozen = freeze(self._model)
-        return self.learned, list(self.failures.values()), self._frozen
+        return self.learned, list(self.failures.values()), self._frozen, self.names, self.sense
 
     def restore(self, state: Any) -> None:
         """The inverse of ``snapshot``."""
-        self.learned, (predict, learn), self._frozen = state
+        self.learned, (predict, learn), self._frozen, names, self.sense = state
+        self.names = tuple(names)
         self.failures = {"predict": predict, "learn": learn}
         self._model = None
 
@@ -93,3 +101,13 @@ class Learner:
         if self._model is None:
             self._model = pipeline(self.settings) if self._frozen is None else thaw(self._frozen)
         return self._model
+
+
+def sense(names: Sequence[str], meanings: Mapping[str, str]) -> str:
+    """What some features are, as one text: equal where all of them are the same.
+
+    >>> sense(["a"], {"a": "ema n=9", "b": "rsi n=14"}) == sense(["a"], {"a": "ema n=9"}) != sense(["a"], {})
+    True
+    """
+    told = "\n".join(f"{name} {meanings.get(name)}" for name in names)
+    return blake2b(told.encode(), digest_size=8).hexdigest()

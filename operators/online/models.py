@@ -17,6 +17,8 @@ class BatchModel(Protocol):
     features: tuple[str, ...]
     """What it looks at; all of them must be in the vector's registry."""
     feature_registry_version: str
+    meanings: Mapping[str, str]
+    """What its features are (``FeatureSet.meanings``); empty: not known, so that no other version will do."""
     target: Target
 
     def probabilities(self, features: Mapping[str, float | None]) -> dict[str, float]:

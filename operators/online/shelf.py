@@ -1,7 +1,9 @@
 """The batch models in use, opened when they are first needed, and those that cannot be used."""
 
+from collections.abc import Callable
 from typing import Any
 
+from operators.features.featureset import FeatureSet
 from operators.online.learner import TROUBLE
 from operators.online.models import BatchModel, Models, Unusable
 from operators.trading.stage import InForce
@@ -18,14 +20,12 @@ class Shelf:
 
     Args:
         models: finds the files.
-        version: of the feature registry.
-        names: its features.
+        registry: the features of the newest vectors.
     """
 
-    def __init__(self, models: Models, version: str, names: tuple[str, ...]) -> None:
+    def __init__(self, models: Models, registry: Callable[[], FeatureSet]) -> None:
         self.models = models
-        self.version = version
-        self.names = frozenset(names)
+        self.registry = registry
         self.refused: dict[tuple[str, str, str], str] = {}
         """Why not, by strategy, version and hash."""
         self._open: dict[InForce, BatchModel] = {}
@@ -86,13 +86,21 @@ class Shelf:
             return f"{type(error).__name__}: {error}"
 
     def _misfit(self, model: BatchModel, target: Target | None) -> str:
-        if model.feature_registry_version != self.version:
+        registry = self.registry()
+        version, meanings = registry.version, registry.meanings
+        if model.feature_registry_version != version and not model.meanings:
             return (
                 f"model {model.version} was trained on feature registry {model.feature_registry_version},"
-                f" the flow computes {self.version}: train it again, or set LOCKSTEP_REGISTRY"
+                f" the flow computes {version}: train it again, or activate that registry"
             )
-        if missing := [name for name in model.features if name not in self.names]:
-            return f"model {model.version} needs features that registry {self.version} lacks: {', '.join(missing)}"
+        if missing := [name for name in model.features if name not in meanings]:
+            return f"model {model.version} needs features that registry {version} lacks: {', '.join(missing)}"
+        changed = [name for name in model.features if model.meanings and model.meanings.get(name) != meanings[name]]
+        if changed:
+            return (
+                f"model {model.version} was trained on feature registry {model.feature_registry_version}, and in"
+                f" {version} another meaning has: {', '.join(changed)}; train it again, or activate that registry"
+            )
         if target is not None and model.target != target:
             return f"model {model.version} foretells {model.target}, the strategy wants {target}: train it again"
         return ""

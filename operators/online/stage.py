@@ -17,6 +17,7 @@ from operators.online.watch import Pending, Said, Watch, signature
 from operators.spans import MINUTE, SECOND
 from operators.trading.quotes import Quotes
 from operators.trading.stage import AccountStage
+from operators.versions import RegistryInForce
 from schemas.learning import Online
 from schemas.market import Gap, Kline, Trade
 from schemas.model import ONLINE, ModelActivated, ModelShadowed
@@ -37,7 +38,8 @@ class OnlineStage:
     records follow; and every ``online.every`` seconds the online model, the champion and the candidates predict.
 
     Tainted vectors are neither predicted on nor learned from. Each ``ModelActivated`` and ``ModelShadowed`` leaves a
-    ``ModelChange``. It is also decide's ``Predictor``.
+    ``ModelChange``, as does another feature registry for each model that fits no longer, or does now. It is also
+    decide's ``Predictor``.
 
     Args:
         cursor: names what is derived.
@@ -46,16 +48,16 @@ class OnlineStage:
         models: finds the files of batch models.
     """
 
-    layout = 1
-    takes = frozenset({FeatureVector, Trade, Kline, Gap, StrategyConfigured, ModelActivated, ModelShadowed})
+    layout = 2
+    takes = frozenset(
+        {FeatureVector, Trade, Kline, Gap, StrategyConfigured, ModelActivated, ModelShadowed, RegistryInForce}
+    )
 
     def __init__(self, cursor: Cursor, quotes: Quotes, accounts: AccountStage, models: Models = NO_MODELS) -> None:
         self.cursor = cursor
         self.quotes = quotes
         self.accounts = accounts
-        features = quotes.market.features
-        self.names = features.names
-        self.force = Force(cursor, quotes, accounts, Shelf(models, features.version, features.names))
+        self.force = Force(cursor, quotes, accounts, Shelf(models, lambda: quotes.market.features))
         self.labels = Labeller()
         self.watches: dict[tuple[str, str], Watch] = {}
         self.hearing = Hearing(cursor, self.force, self.watches)
@@ -69,6 +71,8 @@ class OnlineStage:
         elif kind is ModelActivated or kind is ModelShadowed:
             self.force.event(record, out)
             self._tidy()
+        elif kind is RegistryInForce:
+            self._registry_changed(record.version, out)
         elif self.force.idle:
             return
         elif kind is FeatureVector:
@@ -124,7 +128,7 @@ class OnlineStage:
                 continue
             for said in pending.said:
                 self._outcome(strategy, watch, vector, said, matured.label, out)
-            if watch.settings.enabled:
+            if pending.row:
                 self.hearing.learn(strategy, watch, vector, pending, matured.label.label, out)
 
     def _outcome(
@@ -171,7 +175,7 @@ class OnlineStage:
                 waiting.append(Said(role, version, said, record.side, record.origin))
         horizon = strategy.learning.target.horizon
         if is_remembered(vector.ts, horizon, watch.settings):
-            row = watch.learner.row(vector.features) if watch.settings.enabled else []
+            row = watch.learner.row(vector.features) if self.force.learns(strategy) else []
             watch.waiting.append(Pending(vector.ts, row, waiting))
             self.labels.begin((name, symbol), vector, horizon)
 
@@ -192,6 +196,20 @@ class OnlineStage:
                 self._forget(owner, symbol)
         self._tidy()
 
+    def _registry_changed(self, version: str, out: list[Any]) -> None:
+        """What looks at features that are gone, or are others now, begins anew or is refused."""
+        self.force.registry_changed(version, out)
+        meanings = self.quotes.market.features.meanings
+        for (name, symbol), watch in self.watches.items():
+            if not watch.learner.fits(meanings):
+                if watch.settings.enabled:
+                    lessons = f"{watch.learner.learned} lessons are forgotten"
+                    reason = f"feature registry {version} changed what it looks at: {lessons}"
+                    clock, origin = self.quotes.clock, self.cursor.next()
+                    out.append(records.trouble("model.reset", symbol, clock, name, ONLINE, reason, origin))
+                watch.begin_anew(meanings)
+        self._tidy()
+
     def _tidy(self) -> None:
         """Forget those that do not take part any more."""
         for name, symbol in list(self.watches):
@@ -208,7 +226,7 @@ class OnlineStage:
         key = strategy.strategy, symbol
         watch = self.watches.get(key)
         if watch is None:
-            watch = self.watches[key] = Watch(strategy, self.names)
+            watch = self.watches[key] = Watch(strategy, self.quotes.market.features.meanings)
         return watch
 
 

@@ -1,7 +1,7 @@
 """What is remembered of one strategy and symbol: what was said, what it came to, and who learns from it."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,7 +31,8 @@ class Said(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """What was known and said at the vector of ``ts`` (microseconds UTC); ``row`` is what the learner saw."""
+    """What was known and said at the vector of ``ts`` (microseconds UTC); ``row`` is what the learner saw, empty where
+    there is nothing to learn."""
 
     ts: int
     row: list[float | None]
@@ -66,13 +67,18 @@ class Track:
 class Watch:
     """The memory of one strategy and symbol; ``minute`` is that of the last scores."""
 
-    def __init__(self, strategy: Strategy, names: Sequence[str]) -> None:
+    def __init__(self, strategy: Strategy, meanings: Mapping[str, str]) -> None:
         self.signature = signature(strategy)
         self.settings = strategy.learning.online
-        self.learner = Learner(self.settings, names)
+        self.learner = Learner(self.settings, meanings)
         self.waiting: deque[Pending] = deque()
         self.tracks: dict[Voice, Track] = {}
         self.minute = 0
+
+    def begin_anew(self, meanings: Mapping[str, str]) -> None:
+        """Have the learner forget everything, and look at the features of another registry."""
+        self.learner = Learner(self.settings, meanings)
+        self.waiting = deque(pending._replace(row=[]) for pending in self.waiting)
 
     def track(self, role: Role, version: str) -> Track:
         """That of a model; a new one begins with nothing."""

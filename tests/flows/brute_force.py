@@ -34,7 +34,7 @@ class Symbol:
         mine = [item for item in shard if not isinstance(item.event, Tick) and item.event.symbol == symbol]
         assert not any(isinstance(item.event, Gap) for item in mine), "this oracle knows unbroken recordings only"
         self.heard = [item.clock for item in mine if live(item.event)]
-        self.begins = [b for a, b in pairwise([-MINUTE, *self.heard]) if b - a >= MINUTE]
+        self.begins = [b for a, b in pairwise([-HOUR, *self.heard]) if b - a > MINUTE]
         self.end = shard[-1].clock
         self.book = Book([item for item in mine if isinstance(item.event, BookSnapshot | BookDelta)])
         trades = [(item.clock, item.event) for item in mine if isinstance(item.event, Trade)]
@@ -53,7 +53,7 @@ class Symbol:
         return sorted(found)
 
     def since(self, t: int) -> int:
-        """The first event after the last silence of a minute."""
+        """The first event after the last silence of more than a minute."""
         return max(clock for clock in self.begins if clock <= t)
 
     def features(self, t: int) -> dict[str, Value]:

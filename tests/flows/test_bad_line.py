@@ -120,7 +120,7 @@ def vectors(ran: Ran) -> list[FeatureVector]:
 
 
 def test_a_good_line_leaves_nothing_to_tell(clean):
-    assert {output.topic for output in clean.made.outputs} == {"features"}
+    assert {output.topic for output in clean.made.outputs} == {"features", "quality-minutes"}
     assert clean.made.refused == []
 
 
@@ -145,7 +145,7 @@ def test_an_exchange_that_restarts_and_sends_whole_books_changes_no_feature(clea
 
     assert ran.feed.faults.report.counts["restarted"] > 50
     assert vectors(ran) == vectors(clean)
-    assert {output.topic for output in ran.made.outputs} == {"features"}
+    assert {output.topic for output in ran.made.outputs} == {"features", "quality-minutes"}
 
 
 @pytest.mark.req("FS-EC-01")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ from operators.features.featureset import FeatureSet
 from operators.registry import parse_registry
 from schemas.origin import Origin
 from tests.flows.account_writer import AccountWriter
+from tests.flows.activation_session import VERSIONS, collect_activations
 from tests.flows.learning_session import FIRST, MISSING, PROMOTIONS, SECOND, collect_learning
 from tests.installation import Installation, kill, wait_until
 
@@ -32,11 +34,14 @@ BINANCE = "l2/binance_raw/spot_btcusdt_20240808.gz", "l2/binance_raw/spot_btcusd
 BYBIT = ("bybit_ws/bybit_v5_linear_spot_20260809.jsonl.gz",)
 STRATEGIES = Path(__file__).parent / "strategies"
 FLOWS = {"paper": "trading", "account": "trading", "learning": "trading"}
-SOURCES = ["demo", "bybit", "binance", "paper", "account", "learning"]
-"""``paper``, ``account`` and ``learning`` are the demo exchange under the trading flow: with the paper exchange, with
-an account whose events a second writer puts between those of the market, and with strategies that learn online and
-whose models are promoted and rolled back."""
-SECONDS = {"paper": "660", "account": "660", "learning": "400"}
+SOURCES = ["demo", "bybit", "binance", "activations", "paper", "account", "learning"]
+"""``activations`` is the demo exchange while feature registries are activated. ``paper``, ``account`` and ``learning``
+are the demo exchange under the trading flow: with the paper exchange, with an account whose events a second writer puts
+between those of the market, and with strategies that learn online and whose models are promoted and rolled back."""
+SECONDS = {"activations": "160", "paper": "660", "account": "660", "learning": "400"}
+
+INTERLEAVED = {"learning": collect_learning, "activations": collect_activations}
+"""How those sessions are collected among whose events others are put."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -57,12 +62,12 @@ def collected(request, broker, database, tmp_path_factory) -> Iterator["Collecte
     """An installation whose log holds one session, and the outputs that a bare engine makes of it."""
     source = source_arguments(request)
     installation = Installation(tmp_path_factory.mktemp(request.param) / "home", database, broker)
-    if request.param == "learning":
+    if request.param in INTERLEAVED:
         if broker is not None:
-            pytest.skip("models change nothing in how records get to the log and back: the embedded one is enough")
+            pytest.skip("what it adds changes nothing in how records get to the log and back: the embedded one will do")
         scratch = Installation(tmp_path_factory.mktemp("scratch") / "home", database, None)
-        installation.flow = FLOWS["learning"]
-        collect_learning(scratch, installation, source)
+        installation.flow = FLOWS.get(request.param, "features")
+        INTERLEAVED[request.param](scratch, installation, source)
     else:
         collect(installation, request.param, source)
     session = Collected(installation, source, request.param)
@@ -82,7 +87,7 @@ def collect(installation: Installation, kind: str, source: list[str], speed: str
 
 def source_arguments(request: pytest.FixtureRequest) -> list[str]:
     """The options of ``collect``: a recording where there are recordings."""
-    if request.param in ("demo", *FLOWS):
+    if request.param in ("demo", "activations", *FLOWS):
         return ["--source", "demo", "--seconds", SECONDS.get(request.param, "240")]
     data = request.getfixturevalue("shared_data")
     files = BYBIT if request.param == "bybit" else BINANCE
@@ -167,12 +172,25 @@ def published(log: Log, topic: str, shard: int) -> list[list[bytes]]:
     return [[r.key, r.value, dict(r.headers)["origin"]] for r in records(log, topic, shard)]
 
 
+@pytest.mark.req("FS-US-5.2", "TK-RG-06")
+def test_every_activation_is_among_what_is_compared(collected):
+    """Each shard's vectors go through all versions, in order, and the one that was read late says so."""
+    if collected.kind != "activations":
+        pytest.skip("no registry is activated in this session")
+    for outputs in collected.expected.values():
+        told = [json.loads(value) for topic, _, value, _ in outputs if topic in ("features", "registries")]
+        carried = [record["feature_registry_version"] for record in told if record["type"] == "features"]
+        assert [carried[0], *(here for before, here in pairwise(carried) if before != here)] == list(VERSIONS)
+        changes = [record for record in told if record["type"] == "registry.change"]
+        assert [record.get("late", False) for record in changes] == [False, False, True, False]
+
+
 @pytest.mark.parametrize("batch", [1, 37, 5000])
 @pytest.mark.req("FS-FR-003", "FS-FR-004", "FS-SC-002", "FS-AS-07")
 def test_batch_size_changes_nothing(collected, batch):
     """One process, whatever it polls at a time."""
-    if collected.kind == "learning" and batch == 37:
-        pytest.skip("the two extremes are enough: what learns takes long to start")
+    if collected.kind in INTERLEAVED and batch == 37:
+        pytest.skip("the two extremes are enough")
     collected.installation.run("run", "--until-end", "--batch", str(batch), "--prefix", f"batch{batch}.")
 
     collected.check(f"batch{batch}.")
@@ -230,7 +248,7 @@ def reached(collected: Collected, prefix: str, target: int) -> bool:
 
 def test_live_and_replay_are_in_lockstep(collected, broker, database, tmp_path_factory):
     """Paced as it happened (faster), the flow following the growing log: the same events, the same features."""
-    if collected.kind in ("account", "learning"):
+    if collected.kind in ("account", *INTERLEAVED):
         pytest.skip("a second writer never writes between the same events twice")
     live = Installation(tmp_path_factory.mktemp("live") / "home", database, broker)
     live.flow = collected.installation.flow
@@ -259,6 +277,8 @@ def count(log: Log, shards: int) -> int:
 
 def test_parity_finds_a_changed_byte_and_says_where(collected):
     """Exit 1, the number of differences, and the first divergent origin."""
+    if collected.kind == "activations":
+        pytest.skip("the registry of the settings counts until the first activation only")
     installation = collected.installation
     installation.run("run", "--until-end")
     assert "in lockstep" in installation.run("parity")

@@ -129,8 +129,13 @@ def test_a_second_session_is_believed(restarted):
 @pytest.mark.req("FS-EC-01")
 def test_what_was_missed_is_told_for_every_channel(restarted):
     """One quality record for each symbol and channel, from the last thing on the shard to the restart; then the book is
-    whole again. There is nothing else to tell."""
+    whole again. There is nothing else to tell, but that what should speak all the time was silent, and is heard."""
     told = [(r.symbol, r.problem, r.ts, r.detail) for r in restarted.made.quality]
+    silent = [one for one in told if one[1] in ("channel.stale", "channel.heard")]
+    told = [one for one in told if one not in silent]
+    pulses = [(symbol, channel) for symbol in SYMBOLS for channel in ("kline", "orderbook", "ticker")]
+    for problem in ("channel.stale", "channel.heard"):
+        assert sorted((one[0], one[3]["channel"]) for one in silent if one[1] == problem) == sorted(pulses)
     for symbol in SYMBOLS:
         shard = shard_of(symbol, SHARDS)
         end = max(event.recv for event in restarted.made.events[shard][: restarted.ends[shard]])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from connectors import patience
 from connectors.log import LogUnavailable, NewRecord
 from connectors.log.sqlite import SqliteLog
-from connectors.sink import Counters, LogSink, last_origin
+from connectors.origins import last_origin
+from connectors.sink import Counters, LogSink
 from connectors.source import part_name
 from dataflows.digest import records
 from schemas.origin import HEADER, Origin

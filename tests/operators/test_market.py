@@ -98,6 +98,17 @@ def test_a_silent_symbol_publishes_nothing_until_its_next_event():
     assert seconds == [*range(1, 61), 3600]
 
 
+def test_an_event_exactly_a_minute_after_the_last_finds_the_windows_open():
+    """No vector was missed; one that comes later begins anew. So candles alone, a minute apart, keep a symbol going."""
+    ticks = [tick(s) for s in range(1, 60)]
+    in_time = vectors(feed(trade(0), *ticks, trade(60, id="b"), tick(61), tick(62), names=("volume_15s",)))
+    too_late = vectors(feed(trade(0), *ticks, trade(60.5, id="b"), tick(62), tick(63), names=("volume_15s",)))
+
+    assert [(v.ts - START) // SECOND for v in in_time] == list(range(62))
+    assert in_time[-1].features == {"volume_15s": 1.0}
+    assert too_late[-1].features == {"volume_15s": None}
+
+
 def test_one_tick_after_a_long_outage_does_not_produce_thousands_of_vectors():
     """The clock jumps a day; at most the minute after the last event is published."""
     outputs = feed(trade(0.5), tick(86_400), trade(86_400.5), tick(86_402))

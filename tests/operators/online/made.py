@@ -73,6 +73,7 @@ class Known:
     features: tuple[str, ...] = ("mid_price",)
     feature_registry_version: str = FEATURES.version
     target: Target = TARGET
+    meanings: dict[str, str] = field(default_factory=dict)
     error: Exception | None = None
 
     def probabilities(self, features):

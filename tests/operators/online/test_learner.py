@@ -15,7 +15,7 @@ NAMES = ("a", "b", "c")
 
 
 def taught(lessons=60, **settings):
-    learner, random = Learner(Online(enabled=True, **settings), NAMES), Random(3)
+    learner, random = Learner(Online(enabled=True, **settings), dict.fromkeys(NAMES, "")), Random(3)
     for _ in range(lessons):
         row = {name: random.gauss(5, 2) for name in NAMES}
         learner.learn(learner.row(row), 1 if row["a"] > 5 else -1)
@@ -68,7 +68,7 @@ def test_two_of_the_same_seed_learn_the_same_and_two_of_different_seeds_do_not()
 
 def test_one_that_fails_too_often_in_a_row_begins_anew_and_says_so_twice():
     """Numbers that run away stay away: no lesson would bring them back."""
-    learner, random = Learner(Online(enabled=True, learning_rate=10.0), NAMES), Random(1)
+    learner, random = Learner(Online(enabled=True, learning_rate=10.0), dict.fromkeys(NAMES, "")), Random(1)
     for _ in range(LESSONS):
         learner.learn([random.choice([1e300, -1e300]) for _ in NAMES], random.choice([-1, 1]))
     told = []
