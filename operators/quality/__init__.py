@@ -1,0 +1,1 @@
+"""How good the data are: what came, what did not, and what cannot be true."""
