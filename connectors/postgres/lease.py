@@ -203,6 +203,16 @@ class ShardLease:
         self._lease.give_back(self.topic, self.shard)
 
 
+def writes(url: str, topic: str, shard: int) -> bool:
+    """Whether somebody holds the right to write ``shard`` of ``topic`` now: a flow that runs, say.
+
+    Raises:
+        psycopg.OperationalError: when the database is away.
+    """
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+        return connection.execute(HOLDER, [_key(topic) % (1 << 32), shard]).fetchone() is not None
+
+
 def _name(holder: str) -> str:
     """Who we are, in the bytes that PostgreSQL keeps (a long holder is cut); unique for every lease."""
     who = f"pid {os.getpid()} on {socket.gethostname()[:20]} {uuid.uuid4().hex[:6]}"
