@@ -30,10 +30,10 @@ where id = %(id)s
 MEASURED = """
 insert into dataset_building_metrics
     (id, dataset_id, symbol, build_started_at, build_completed_at, build_status, build_duration_seconds, records_count,
-    train_records, validation_records, test_records, feature_registry_version, split_strategy, trace_id)
+    train_records, validation_records, test_records, feature_registry_version, split_strategy, trace_id, figures)
 select %(id)s, datasets.id, symbol, %(began)s, %(at)s, status, %(seconds)s,
     train_records + validation_records + test_records, train_records, validation_records, test_records,
-    feature_registry_version, split_strategy, metadata->>'trace_id'
+    feature_registry_version, split_strategy, metadata->>'trace_id', %(figures)s
 from datasets where datasets.id = %(dataset)s
 on conflict (id) do nothing
 """
@@ -49,6 +49,7 @@ def finish(connection: psycopg.Connection[Any], dataset: Dataset, made: DatasetM
     """
     ended = time.time_ns() // 1_000
     more = {"state": "ready", "wanted": None, "progress": {"percent": 100.0}, "announced": [], **described(made)}
+    figures = _figures(dataset)
     with connection.transaction():
         connection.execute(
             READY,
@@ -56,10 +57,10 @@ def finish(connection: psycopg.Connection[Any], dataset: Dataset, made: DatasetM
                 "id": dataset.id,
                 "at": moment(ended),
                 **counts(made),
-                "more": Jsonb({**more, "build": _figures(dataset)}),
+                "more": Jsonb({**more, "build": figures}),
             },
         )
-        _measure(connection, dataset, began, ended)
+        _measure(connection, dataset, began, ended, figures)
     LOGGER.info("dataset.ready", dataset_id=str(dataset.id), symbol=dataset.symbol, **counts(made))
 
 
@@ -100,12 +101,19 @@ def _figures(dataset: Dataset) -> dict[str, Any]:
     return found
 
 
-def _measure(connection: psycopg.Connection[Any], dataset: Dataset, began: int, ended: int) -> None:
+def _measure(
+    connection: psycopg.Connection[Any],
+    dataset: Dataset,
+    began: int,
+    ended: int,
+    figures: dict[str, Any] | None = None,
+) -> None:
     row = {
         "id": uuid5(NAMESPACE, f"build/{dataset.id}/{began}"),
         "dataset": dataset.id,
         "began": moment(began),
         "at": moment(ended),
         "seconds": round((ended - began) / 1_000_000),
+        "figures": None if figures is None else Jsonb(figures),
     }
     connection.execute(MEASURED, row)

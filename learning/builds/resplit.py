@@ -20,7 +20,8 @@ from learning.builds.finish import counts, described
 from learning.datasets.files import SplitFile, schema_of
 from learning.datasets.metadata import DatasetMetadata, EmptySplit, SplitInfo, load_metadata, save_metadata
 from learning.datasets.reading import read_split
-from learning.datasets.request import TimeBased
+from learning.datasets.request import FILLING, TimeBased
+from learning.datasets.served import utc
 from learning.datasets.splits import Split, lay_out
 from learning.datasets.tally import ROW_GROUP, Targets
 
@@ -43,7 +44,8 @@ def resplit(connection: psycopg.Connection[Any], dataset: UUID, plan: TimeBased)
 
     Raises:
         LookupError: when there is no such dataset.
-        ValueError: when somebody else changes it just now, or its files are not those of its metadata.
+        ValueError: when somebody else changes it just now, its values were filled in within its splits, no row of it
+            lies in these periods, or its files are not those of its metadata.
         OSError: when files cannot be read or written.
     """
     row = known(connection, dataset)
@@ -51,11 +53,18 @@ def resplit(connection: psycopg.Connection[Any], dataset: UUID, plan: TimeBased)
         raise ValueError(f"dataset {dataset} is being changed by somebody else: try again")
     folder = Path(str(row.storage_path))
     before = load_metadata(folder)
+    if before.request.missing in FILLING:
+        raise ValueError(
+            f"dataset {dataset} has values that were filled in from rows of the same split ({before.request.missing});"
+            " in other periods they would come from another one: build it anew"
+        )
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
         made = write_splits(before, all_rows(folder), plan, fresh)
+        if not any(counts(made).values()):
+            raise ValueError(f"dataset {dataset} has no row in these periods: it is left as it is. {_rows_of(before)}")
         save_metadata(made, fresh)
         _write_row(connection, dataset, plan, made)
         _swap(folder, fresh)
@@ -67,6 +76,11 @@ def resplit(connection: psycopg.Connection[Any], dataset: UUID, plan: TimeBased)
         LOGGER.warning("dataset.empty_split", dataset=empty.dataset_id, **told)
     kept = counts(made)
     return kept, sum(info.rows for info in before.splits.values()) - sum(kept.values())
+
+
+def _rows_of(metadata: DatasetMetadata) -> str:
+    times = [time for info in metadata.splits.values() for time in (info.first, info.last) if time is not None]
+    return f"Its rows are of {utc(min(times))} to {utc(max(times))}" if times else "It has no rows at all"
 
 
 def all_rows(folder: Path) -> pa.Table:

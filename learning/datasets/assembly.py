@@ -1,9 +1,8 @@
 """Putting one dataset together: rows from the log into splits, checked, with everything that is noted of them."""
 
-import resource
 import shutil
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,20 @@ from learning.datasets.apart import ensure_apart
 from learning.datasets.content import registry_digest
 from learning.datasets.errors import CannotServe, DatasetError, LeakageError
 from learning.datasets.leakage import Check, Compile
-from learning.datasets.metadata import BUILD, DatasetMetadata, save_metadata
+from learning.datasets.metadata import DatasetMetadata, save_metadata
 from learning.datasets.pace import Pace
+from learning.datasets.parallel.cutting import Cut
+from learning.datasets.parallel.workforce import Workforce
 from learning.datasets.quality import Quality
 from learning.datasets.request import DatasetRequest, chosen, deviation_of
 from learning.datasets.row import Columns, Row
 from learning.datasets.sample import Sample
 from learning.datasets.sorting import Sorting
 from learning.datasets.source import Part, Unfit
+from learning.datasets.took import Took, save_build
+from operators.engine import Cursor
 from operators.features.featureset import FeatureSet
+from operators.market import MarketStage
 from operators.registry import Registry
 
 PARTS = ("schemas", "operators", "connectors", "learning")
@@ -36,7 +40,14 @@ class Assembly:
     """One build: what it needs, and what it notes on the way."""
 
     def __init__(
-        self, log: Log, shards: int, request: DatasetRequest, registry: Registry, pace: Pace, compile: Compile | None
+        self,
+        log: Log,
+        shards: int,
+        request: DatasetRequest,
+        registry: Registry,
+        pace: Pace,
+        compile: Compile | None,
+        force: Workforce = Workforce(),
     ) -> None:
         self.log = log
         self.shards = shards
@@ -45,9 +56,11 @@ class Assembly:
         self.pace = pace
         self.columns = Columns(chosen(request, registry), deviation_of(registry) if self._needs_deviation() else None)
         self.compile = compile or self._of_registry
+        self.force = force
+        self.team = None if compile else force.team(log, registry, request, self.columns)
+        self.cuts: list[Cut] = []
         self.features = self.compile(log)
-        self.began = time.monotonic()
-        self.seconds: dict[str, float] = {}
+        self.took = Took()
         self.notes: list[str] = []
 
     def into(self, folder: Path) -> DatasetMetadata:
@@ -70,29 +83,48 @@ class Assembly:
     def _from(self, rows_of: Callable[..., Iterator[Row]], way: str, folder: Path) -> DatasetMetadata:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self.began = time.monotonic()
+        self.took = Took()
         sorting = Sorting(self.request, self.columns.names, self._about(), folder)
         if not sorting.tallies:
             raise DatasetError("walk_forward: not even one fold fits between start and end: make its windows shorter")
         parts, notes = source.parts_of(
             self.log, self.shards, self.request, self.columns, self.features, sorting.first, sorting.end
         )
-        self.pace.begin(source.messages(self.log, parts))
+        self.pace.begin(messages := source.messages(self.log, parts))
+        self.took.phase("plan")
         quality, sample = Quality(self.columns.names), Sample(self.request.samples)
-        for row in rows_of(self.log, parts, self.features, self.pace):
-            self._lost(parts, sorting)
-            if sorting.take(row):
-                quality.add(row.values, row.change, row.target)
-                sample.add(row)
-                self.pace.row()
+        self.cuts = self._cut(sorting, messages) if way == "events" and self.team else []
+        with ExitStack() as stack:
+            if self.cuts and self.team:
+                made = self.team.rows(parts, self.cuts, folder / ".rows", self.pace, sorting.lose)
+                rows: Iterator[Row] = stack.enter_context(closing(made))
+            else:
+                rows = rows_of(self.log, parts, self.features, self.pace)
+            for row in rows:
+                self._lost(parts, sorting)
+                if sorting.take(row):
+                    quality.add(row.values, row.change, row.target)
+                    sample.add(row)
+                    self.pace.row()
         self._lost(parts, sorting)
-        self._phase("rows")
+        self.took.messages = self.pace.now.done
+        self.took.phase("rows")
         # What others wrote is always checked: another registry may have the same version.
         checked = self.request.leakage_check or way == "features"
         metadata = self._metadata(sorting, parts, quality, sample if checked else None, notes)
         save_metadata(metadata, folder)
-        self._save_build(folder, way, metadata)
+        kept = sum(info.rows for info in metadata.splits.values())
+        peaks = self.team.peaks if self.cuts and self.team else []
+        save_build(self.took.figures(way, kept, len(self.cuts), peaks), folder)
         return metadata
+
+    def _cut(self, sorting: Sorting, messages: int) -> list[Cut]:
+        """The pieces of the range for the team; what they read to warm up is part of the work."""
+        first, end = sorting.first, sorting.end
+        lookback = MarketStage(self.features, Cursor(0)).lookback
+        cuts = self.force.cuts(first, end, lookback, messages)
+        self.pace.begin(round(messages * (1 + max(len(cuts) - 1, 0) * lookback / (end - first))))
+        return cuts
 
     def _metadata(
         self, sorting: Sorting, parts: list[Part], quality: Quality, sample: Sample | None, notes: list[str]
@@ -104,7 +136,7 @@ class Assembly:
         self._ensure_learnable(report, splits)
         ensure_apart([] if sorting.random else list(splits.items()), self.request.horizon)
         leakage = self._check(sample, quality)
-        self._phase("check")
+        self.took.phase("check")
         return DatasetMetadata(
             request=self.request,
             dataset_id=self.request.dataset_id,
@@ -122,6 +154,7 @@ class Assembly:
             quality=report,
             leakage=leakage,
             notes=(*notes, *sorting.notes()),
+            look_ahead=self.request.missing == "interpolate",
         )
 
     def _check(self, sample: Sample | None, quality: Quality) -> dict[str, Any]:
@@ -133,6 +166,8 @@ class Assembly:
                 f"leak: {name} correlates by {value:.6f} with the return that came later: it cannot have been known"
             )
         self.pace.checking()
+        if self.cuts and self.team:
+            return self.team.proved(sample.rows(), self.request, self.pace)
         against = Check(self.log, self.compile, self.columns, self.request)
         return against.rows(sample.rows(), self.pace.step)
 
@@ -177,20 +212,3 @@ class Assembly:
             "symbols": self.request.symbols,
             "target": msgspec.to_builtins(self.request.target),
         }
-
-    def _phase(self, name: str) -> None:
-        now = time.monotonic()
-        self.seconds[name] = round(now - self.began, 3)
-        self.began = now
-
-    def _save_build(self, folder: Path, way: str, metadata: DatasetMetadata) -> None:
-        rows = sum(info.rows for info in metadata.splits.values())
-        about = {
-            "source": way,
-            "seconds": self.seconds,
-            "rows": rows,
-            "rows_per_second": round(rows / max(sum(self.seconds.values()), 1e-9), 1),
-            "messages": self.pace.now.done,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        }
-        (folder / BUILD).write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1))

@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from connectors.archive.holds import holding
 from connectors.log import Log
 from learning.datasets.assembly import Assembly
 from learning.datasets.leakage import Compile
 from learning.datasets.metadata import DatasetMetadata, Progress
 from learning.datasets.pace import Pace, never, silent
+from learning.datasets.parallel.workforce import Workforce
 from learning.datasets.request import DatasetRequest, check
 from operators.registry import Registry
 
@@ -24,6 +26,8 @@ def build(
     cancelled: Callable[[], bool] = never,
     paused: Callable[[], bool] = never,
     compile: Compile | None = None,
+    workers: int = 1,
+    pieces: int | None = None,
 ) -> DatasetMetadata:
     """Build the dataset that ``request`` asks for, in ``folder``.
 
@@ -40,6 +44,8 @@ def build(
         progress: told about each batch of messages.
         cancelled, paused: asked at each batch.
         compile: makes the features of a log, where they are not the registry's own formulas.
+        workers: processes that compute rows, where there is enough to do for them. The files do not depend on it.
+        pieces: into how many the range is cut for them, if it is not to be decided here.
 
     Raises:
         DatasetError: when the request has no answer, or its rows are of no use: one class, a leak (``LeakageError``).
@@ -49,10 +55,11 @@ def build(
     """
     check(request, registry)
     pace = Pace(progress, cancelled, paused)
-    building = Assembly(log, shards, request, registry, pace, compile)
+    building = Assembly(log, shards, request, registry, pace, compile, Workforce(workers, pieces))
     partial = folder.with_name(f".{folder.name}.partial")
     try:
-        metadata = building.into(partial)
+        with holding(log):
+            metadata = building.into(partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:

@@ -37,9 +37,10 @@ class SplitInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One split. ``first`` and ``last`` are the times of its rows (None: it has none), ``symbols`` rows by symbol.
 
     ``purged`` rows had a target from behind the end of the split, ``embargoed`` ones stood too close to the split
-    before, ``skipped`` ones lacked a feature, ``filled`` counts values by feature that were filled in; ``lost`` says
-    for how many moments the log knows no target, and why. ``sha256`` is of ``file``, relative to the dataset's folder;
-    both are empty where there are no rows.
+    before, ``skipped`` ones lacked a feature; ``missing`` counts values by feature that the rows lacked, those of
+    skipped rows included, and ``filled`` those of them that were filled in. ``lost`` says for how many moments the log
+    knows no target, and why. ``sha256`` is of ``file``, relative to the dataset's folder; both are empty where there
+    are no rows.
     """
 
     start: int
@@ -56,6 +57,7 @@ class SplitInfo(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     sha256: str = ""
     target: dict[str, Any] = {}
+    missing: dict[str, int] = {}
 
     @property
     def period(self) -> Period:
@@ -69,6 +71,9 @@ class DatasetMetadata(msgspec.Struct, frozen=True, kw_only=True):
     ``splits`` are by name, ``train`` or ``fold_<i>/train``. ``features`` are its columns between ``symbol`` and
     ``target``. ``registry_digest`` is of the registry's content, ``code`` of the sources that made the rows, ``digest``
     of all split files. ``offsets`` are [from, to) of ``events`` per shard, as texts. ``coverage`` is by symbol.
+    ``backfill`` says what was fetched for it, or why nothing was, and which spans of it were not heard live.
+    ``look_ahead`` is true where features were filled in with what came later: nothing that is learnt from such rows is
+    worth anything at the time.
     """
 
     request: DatasetRequest
@@ -87,6 +92,8 @@ class DatasetMetadata(msgspec.Struct, frozen=True, kw_only=True):
     quality: dict[str, Any] = {}
     leakage: dict[str, Any] = {}
     notes: tuple[str, ...] = ()
+    backfill: dict[str, Any] = {}
+    look_ahead: bool = False
 
     def split(self, name: str, fold: int | None = None) -> SplitInfo:
         """One split; ``fold`` of a walk-forward dataset.

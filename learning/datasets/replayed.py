@@ -62,6 +62,6 @@ def replayed(log: Log, where: ShardRange, features: FeatureSet, maker: RowMaker,
         yield from maker.made
         maker.made.clear()
         step(len(batch))
-        if market.clock is not None and market.clock > maker.end:
+        if market.clock is not None and market.clock > maker.until:
             break
     maker.finish()

@@ -15,7 +15,11 @@ from schemas.learning import Target, WholeSeconds
 from schemas.strategy import Symbol
 
 Positive = Annotated[float, Meta(gt=0, le=3660)]
-Missing = Literal["null", "skip", "forward_fill", "interpolate"]
+Missing = Literal["null", "skip", "forward_fill", "extrapolate", "interpolate"]
+FILLING = ("forward_fill", "extrapolate", "interpolate")
+FURTHEST = 600
+"""Seconds over which a value may be filled in at most. Every look-back is longer, so that whoever builds a part of a
+dataset knows of each gap that lies between."""
 FORMATS = ("parquet", "csv")
 
 
@@ -75,10 +79,11 @@ class DatasetRequest(_Part, frozen=True):
 
     ``features`` are those of the registry that are kept; none: all. ``missing`` is what becomes of features without a
     value: they stay ``null``; rows with one are ``skip``ped; ``forward_fill`` repeats the last value of the symbol;
-    ``interpolate`` goes on along the line through the last two, so that it never looks past t either; both for at most
-    ``limit`` seconds, and never across a split. Rows without a target are always dropped. ``embargo`` seconds after the
-    end of a split no row of the next one begins. ``source``: rows are computed from ``events``, or read from
-    ``features`` where a flow wrote the same already (``auto``: where it did).
+    ``extrapolate`` goes on along the line through the last two, so that it never looks past t either; ``interpolate``
+    draws the line to the next one, which looks ahead, so it needs ``leakage_check`` to be off. All for at most
+    ``limit`` seconds, and never across a split, a gap or a tainted vector. Rows without a target are always dropped.
+    ``embargo`` seconds after the end of a split no row of the next one begins. ``source``: rows are computed from
+    ``events``, or read from ``features`` where a flow wrote the same already (``auto``: where it did).
     """
 
     symbols: tuple[Symbol, ...]
@@ -137,6 +142,21 @@ def _problems(request: DatasetRequest) -> list[str]:
         found.append("format: hdf5 is not written here; ask for parquet, which every HDF5 user's tools read, or csv")
     elif request.format not in FORMATS:
         found.append(f"format: {request.format!r} is none of {', '.join(FORMATS)}")
+    return [*found, *_filling(request)]
+
+
+def _filling(request: DatasetRequest) -> list[str]:
+    if request.missing not in FILLING:
+        return []
+    found = []
+    if request.limit > FURTHEST:
+        found.append(f"limit: values are filled in over {FURTHEST} s at most, not {request.limit}")
+    if request.limit < request.every:
+        found.append(f"limit: rows are {request.every} s apart, so within {request.limit} s nothing would be filled in")
+    if request.missing == "interpolate" and request.leakage_check:
+        found.append("missing: interpolate looks ahead, to the next known value, so a build that is checked for leaks"
+                     " refuses it: ask for forward_fill or extrapolate, which know the past alone, or turn the leakage"
+                     " check off")  # fmt: skip
     return found
 
 

@@ -10,6 +10,7 @@ from operators.labels.label import Label, risk_adjusted
 from operators.labels.labeller import Labeller
 from operators.spans import SECOND
 from schemas.learning import Target
+from schemas.market import Gap
 from schemas.vector import FeatureVector
 
 
@@ -17,7 +18,8 @@ class Row(NamedTuple):
     """What was known of ``symbol`` at ``ts`` (microseconds UTC), and what came of it.
 
     ``values`` are float64, NaN where a feature was not known; ``change`` is the return. The vectors of ts and of ts +
-    horizon came out before the events at the offsets ``seen`` and ``matured`` of ``shard`` were applied.
+    horizon came out before the events at the offsets ``seen`` and ``matured`` of ``shard`` were applied. ``broken`` is
+    when, up to t, the symbol's data were last incomplete: the newest tainted vector, or the end of a gap (-1: never).
     """
 
     ts: int
@@ -28,6 +30,7 @@ class Row(NamedTuple):
     shard: int
     seen: int
     matured: int
+    broken: int = -1
 
 
 class Lost(NamedTuple):
@@ -49,11 +52,19 @@ class RowMaker:
     """Rows of some symbols of one shard, one each every ``every`` seconds from ``first`` until ``end``.
 
     Fed with the records of the shard in their order, as the stage behind the market stage hears them. Rows come out in
-    the order of (ts, symbol), when their horizon has passed; a vector after ``end`` is not looked at.
+    the order of (ts, symbol), when their horizon has passed; a vector after ``until`` (None: after ``end``) is not
+    looked at.
     """
 
     def __init__(
-        self, symbols: Sequence[str], columns: Columns, target: Target, every: int, first: int, end: int
+        self,
+        symbols: Sequence[str],
+        columns: Columns,
+        target: Target,
+        every: int,
+        first: int,
+        end: int,
+        until: int | None = None,
     ) -> None:
         self.symbols = frozenset(symbols)
         self.columns = columns
@@ -61,12 +72,15 @@ class RowMaker:
         self.every = every * SECOND
         self.first = first
         self.end = end
+        self.until = end if until is None else until
         self.labels = Labeller()
-        self.waiting: dict[str, deque[tuple[int, array, float, int]]] = {symbol: deque() for symbol in symbols}
+        self.waiting: dict[str, deque[tuple[int, array, float, int, int]]] = {symbol: deque() for symbol in symbols}
         self.made: list[Row] = []
         self.lost: list[Lost] = []
         self.newest: dict[str, int] = {}
         """The last vector of each symbol that was looked at."""
+        self.broken: dict[str, int] = {}
+        """When the data of each symbol were last incomplete."""
         self.offset = -1
         """Of the event that closed it."""
 
@@ -74,7 +88,12 @@ class RowMaker:
         """Take in the next record."""
         if type(record) is not FeatureVector:
             self.labels.feed(record)
-        elif record.symbol in self.symbols and self.first <= record.ts <= self.end:
+            if type(record) is Gap and record.symbol in self.symbols:
+                self._break(record.symbol, max(record.recv, record.end))
+            return
+        if record.tainted and record.symbol in self.symbols:
+            self._break(record.symbol, record.ts)
+        if record.symbol in self.symbols and self.first <= record.ts <= self.until:
             self.labels.feed(record)
             self._vector(record)
 
@@ -98,7 +117,7 @@ class RowMaker:
         self.newest[symbol] = vector.ts
         self.offset = vector.origin.offset
         for _, label, lost in self.labels.mature(key, vector, self.target.threshold):
-            ts, values, deviation, seen = self.waiting[symbol].popleft()
+            ts, values, deviation, seen, broken = self.waiting[symbol].popleft()
             if label is None:
                 self.lost.append(Lost(ts, symbol, lost or "gap"))
                 continue
@@ -106,7 +125,7 @@ class RowMaker:
                 self.lost.append(Lost(ts, symbol, "deviation"))
                 continue
             self.made.append(
-                Row(ts, symbol, values, target, label.change, vector.origin.shard, seen, vector.origin.offset)
+                Row(ts, symbol, values, target, label.change, vector.origin.shard, seen, vector.origin.offset, broken)
             )
         if not self.wanted(vector.ts):
             return
@@ -114,7 +133,11 @@ class RowMaker:
             self.lost.append(Lost(vector.ts, symbol, "tainted"))
             return
         self.labels.begin(key, vector, self.target.horizon)
-        self.waiting[symbol].append((vector.ts, *self._seen(vector), vector.origin.offset))
+        broken = self.broken.get(symbol, -1)
+        self.waiting[symbol].append((vector.ts, *self._seen(vector), vector.origin.offset, broken))
+
+    def _break(self, symbol: str, until: int) -> None:
+        self.broken[symbol] = max(until, self.broken.get(symbol, -1))
 
     def _seen(self, vector: FeatureVector) -> tuple[array, float]:
         names, deviation = self.columns

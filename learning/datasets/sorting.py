@@ -17,6 +17,14 @@ from learning.datasets.source import Part
 from learning.datasets.splits import first_and_end, lay_out
 from learning.datasets.tally import Tally
 
+LOOKS_AHEAD = (
+    "missing values were interpolated: a row may know a feature of up to the dataset's limit later; look at such rows,"
+    " and learn nothing from them that shall be used"
+)
+BY_LOT = (
+    "random splits are for tests only: neighbouring rows stand in different splits and know of each other's targets"
+)
+
 
 class Sorting:
     """Puts each row into the splits that it belongs to. Rows come in the order of time."""
@@ -93,12 +101,12 @@ class Sorting:
 
     def notes(self) -> list[str]:
         """What a reader must know of the splits."""
+        ahead = [LOOKS_AHEAD] if self.request.missing == "interpolate" else []
         if self.random:
-            return ["random splits are for tests only: neighbouring rows stand in different splits and know of each"
-                    " other's targets"]  # fmt: skip
+            return [*ahead, BY_LOT]
         if isinstance(self.request.plan, WalkForward) and not self.request.plan.test_days:
-            return ["the folds have no test period of their own: the last fold's validation may serve as one"]
-        return []
+            return [*ahead, "the folds have no test period of their own: the last fold's validation may serve as one"]
+        return ahead
 
     def _skip_folds(self) -> None:
         plan = self.request.plan

@@ -50,7 +50,7 @@ class Tally:
         if fate == "embargoed":
             self.embargoed += 1
             return False
-        values = self.filler.fill(row.ts, row.symbol, row.values)
+        values = self.filler.fill(row.ts, row.symbol, row.values, row.broken)
         if values is None:
             self.skipped += 1
             return False
@@ -60,7 +60,7 @@ class Tally:
         self.targets.add(row.target)
         self._rows.append((row.ts, row.symbol, values, row.target))
         if len(self._rows) >= ROW_GROUP:
-            self.flush()
+            self.flush(self.filler.settled(row.ts))
         return True
 
     def lose(self, lost: Lost, horizon: int) -> None:
@@ -75,14 +75,15 @@ class Tally:
             self.moments[lost.symbol] += 1
             self.gone[lost.symbol][lost.reason] += 1
 
-    def flush(self) -> None:
-        """Write what is held."""
-        if not self._rows:
+    def flush(self, before: int | None = None) -> None:
+        """Write what is held, or of it the rows before a time."""
+        rows = [row for row in self._rows if before is None or row[0] < before]
+        if not rows:
             return
-        ts, symbols, values, targets = zip(*self._rows, strict=True)
+        ts, symbols, values, targets = zip(*rows, strict=True)
         block = np.frombuffer(b"".join(values), dtype=np.float64).reshape(len(ts), -1)
         self.file.write(batch_of(self.file.schema, ts, symbols, block, targets))
-        self._rows.clear()
+        del self._rows[: len(rows)]
 
     def info(self, name: str) -> SplitInfo:
         """Finish the file; what is to be known of the split."""
@@ -98,6 +99,7 @@ class Tally:
             embargoed=self.embargoed,
             skipped=self.skipped,
             lost=dict(sorted(self.lost.items())),
+            missing=dict(sorted(self.filler.missing.items())),
             filled=dict(sorted(self.filler.filled.items())),
             symbols=dict(self.symbols),
             file=name if sha256 else "",

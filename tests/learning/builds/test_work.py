@@ -68,6 +68,20 @@ def test_three_periods_become_a_split_and_word_is_given(url: str, tmp_path: Path
     assert (failed.dataset_id, failed.status, failed.splits) == (str(strange), "failed", {})
 
 
+@pytest.mark.req("TK-FS-25")
+def test_what_a_build_cost_is_stored_with_it(url: str, tmp_path: Path, built_log: Log) -> None:
+    """Time by phase, peak memory and rows a second, in the row of the dataset and of the build."""
+    dataset = ask(url, tmp_path, symbols=("AAAA",))
+    Worker(url, maker(built_log, SHARDS, registry_of, workers=2)).run(until_empty=True)
+
+    with connect(url) as connection:
+        ((figures,),) = connection.execute("select figures from dataset_building_metrics").fetchall()
+    assert figures == row(url, dataset)["metadata"]["build"]
+    assert set(figures["seconds"]) == {"plan", "rows", "check"}
+    assert figures["peak_memory_bytes"] > 10_000_000
+    assert figures["rows_per_second"] == pytest.approx(figures["rows"] / sum(figures["seconds"].values()), rel=0.1)
+
+
 def test_word_that_could_not_be_given_is_given_later(url: str, tmp_path: Path, built_log: Log, own_log: Log) -> None:
     """The log was away when the build ended."""
 

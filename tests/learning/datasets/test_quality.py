@@ -106,6 +106,6 @@ def test_a_dataset_carries_its_report_and_how_long_it_took(session_log, tmp_path
     took = json.loads((tmp_path / "set" / "build.json").read_text())
 
     assert metadata.quality["rows"] == sum(info.rows for info in metadata.splits.values())
-    assert set(took["seconds"]) == {"rows", "check"}
+    assert set(took["seconds"]) == {"plan", "rows", "check"}
     assert took["peak_memory_bytes"] > 10**7
     assert took["rows_per_second"] > 0

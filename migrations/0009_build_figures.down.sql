@@ -1,0 +1,1 @@
+alter table dataset_building_metrics drop column if exists figures;
