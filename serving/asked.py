@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, LiteralString
 
 from fastapi import Depends, HTTPException, Query
-from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, NaiveDatetime
 
 from serving.database import Database
 
@@ -16,8 +16,22 @@ Asset = Annotated[
     str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,50}$", description="Such as BTCUSDT.", examples=["BTCUSDT"])
 ]
 StrategyName = Annotated[str | None, Query(max_length=100, description="A strategy's id.", examples=["momentum"])]
+
+
+def no_number(given: Any) -> Any:
+    """A time as text; a number could be seconds or milliseconds, so it is refused.
+
+    Raises:
+        ValueError: for a number.
+    """
+    if isinstance(given, str) and given.strip().lstrip("+-").replace(".", "", 1).replace("e", "", 1).isdigit():
+        raise ValueError("a time is wanted, such as 2025-03-04T09:15:04Z, and not a number")
+    return given
+
+
 Time = Annotated[
     AwareDatetime | NaiveDatetime | None,
+    BeforeValidator(no_number),
     Query(description="ISO 8601; without a zone it is UTC.", examples=["2025-03-04T09:15:04Z"]),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="The most items of a page.")]

@@ -11,7 +11,7 @@ from connectors.control import append_now, log_time
 from connectors.log import Log, LogError, NewRecord
 from connectors.postgres.lease import LeaseError
 from schemas.codec import encode
-from schemas.command import Build, Train
+from schemas.command import Backfill, Build, Train
 from schemas.events import Control
 from schemas.topics import COMMANDS, EVENTS, shard_of
 from serving.errors import error
@@ -40,7 +40,7 @@ class Asking:
                 append_now(log, shard, event)
             return log_time(log, 0)
 
-    def command(self, command: Train | Build, key: str) -> None:
+    def command(self, command: Train | Build | Backfill, key: str) -> None:
         """Put a command on ``commands``.
 
         Raises:

@@ -6,10 +6,11 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import ConfigDict, Field
 
-from learning.datasets.request import DatasetRequest, Span, TimeBased, WalkForward
+from learning.datasets.request import FURTHEST, DatasetRequest, Span, TimeBased, WalkForward
 from serving.asked import naive
+from serving.body import Given
 from serving.times import EPOCH
 
 SPLITS = ("train", "validation", "test")
@@ -32,7 +33,7 @@ WALK: dict[str, Any] = {
 }  # fmt: skip
 
 
-class WalkForwardIn(BaseModel):
+class WalkForwardIn(Given):
     """Windows in days (fractions are allowed); fold i begins ``i * step_days`` after the start."""
 
     train_window_days: float = Field(examples=[14])
@@ -44,7 +45,7 @@ class WalkForwardIn(BaseModel):
     test_window_days: float = Field(default=0.0, examples=[1])
 
 
-class TargetIn(BaseModel):
+class TargetIn(Given):
     """``horizon`` in seconds; ``threshold`` is a fraction of the price."""
 
     type: Literal["regression", "classification", "risk_adjusted"]
@@ -52,7 +53,7 @@ class TargetIn(BaseModel):
     threshold: float = Field(default=0.001, examples=[0.001])
 
 
-class Periods(BaseModel):
+class Periods(Given):
     """Three periods [start, end), one after the other; without a zone they are UTC."""
 
     train_period_start: datetime | None = Field(default=None, examples=["2025-01-01T00:00:00Z"])
@@ -66,7 +67,7 @@ class Periods(BaseModel):
 class BuildIn(Periods):
     """A dataset of one symbol: a row every ``every_seconds``. ``priority``: the larger, the sooner."""
 
-    model_config = {"json_schema_extra": {"examples": [BUILD, WALK]}}
+    model_config = ConfigDict(json_schema_extra={"examples": [BUILD, WALK]})
 
     symbol: str
     split_strategy: Literal["time_based", "walk_forward"]
@@ -76,8 +77,18 @@ class BuildIn(Periods):
     data_leakage_check: bool = True
     output_format: str = "parquet"
     every_seconds: int = 60
-    features: list[str] = []
-    missing: Literal["null", "skip", "forward_fill", "interpolate"] = "null"
+    features: list[str] = Field(
+        default_factory=list, description="Those of the registry that are kept; none: all.", examples=[["mid_price"]]
+    )
+    missing: Literal["null", "skip", "forward_fill", "extrapolate", "interpolate"] = Field(
+        default="null",
+        description="What becomes of features without a value: they stay null; rows with one are skipped; the last"
+        " value is repeated; the line through the last two goes on; or the line to the next value is drawn, which looks"
+        " ahead and needs data_leakage_check to be false. Never across a split, a gap or a tainted vector.",
+    )
+    missing_limit_seconds: int = Field(
+        default=300, ge=1, le=FURTHEST, description="How old a value may be that is filled in."
+    )
     embargo_seconds: int = 0
     priority: int = Field(default=0, ge=-1000, le=1000)
 
@@ -103,6 +114,7 @@ def request_of(asked: BuildIn, now: int) -> DatasetRequest:
         "features": asked.features,
         "format": asked.output_format,
         "missing": asked.missing,
+        "limit": asked.missing_limit_seconds,
         "embargo": asked.embargo_seconds,
         "leakage_check": asked.data_leakage_check,
     }

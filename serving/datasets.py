@@ -7,14 +7,18 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from connectors.history.spans import days_of
 from connectors.log import Log
+from learning.backfill.automatic import needs_of
 from learning.builds import control, table
 from learning.builds.control import Unsuitable
 from learning.builds.periods import Served, periods
 from learning.datasets.errors import DatasetError
 from learning.datasets.request import DatasetRequest, check
 from learning.datasets.splits import first_and_end, lay_out
+from operators.registry import Registry
 from schemas.command import Build
+from serving.backfill_rules import BackfillRules
 from serving.control import Ask
 from serving.database import Database, History
 from serving.dataset_out import ROW, DatasetOut, dataset_of
@@ -71,8 +75,9 @@ def build(asked: BuildIn, request: Request, history: History, site: At, ask: Ask
     """Ask for a dataset. It is built when its turn comes: look at it for progress, or wait for the topic ``datasets``
     or the queue ``features.dataset.ready``."""
     wanted = checked(asked, site.registries)
-    with ask.log() as log:
-        in_log(log, wanted)
+    if not fetched_by_itself(wanted, site.registries(asked.feature_registry_version), site.backfill):
+        with ask.log() as log:
+            in_log(log, wanted)
     with history.writing() as connection:
         dataset = table.add(
             connection,
@@ -165,6 +170,15 @@ def in_log(log: Log, wanted: DatasetRequest) -> None:
                 f"the log has nothing of {symbol} from {iso(start)} to {iso(end)}; it can serve"
                 f" {told(periods(log, symbol))}. Ask for such a period, or collect the missing one first",
             )
+
+
+def fetched_by_itself(wanted: DatasetRequest, registry: Registry, rules: BackfillRules) -> bool:
+    """Whether what the log lacks will be fetched from the exchange when the dataset is built."""
+    if not (rules.enabled and rules.auto) or wanted.source == "features":
+        return False
+    needs = needs_of(wanted, registry, now())
+    days = len(days_of([needs.window]))
+    return not needs.refused and days <= rules.max_days
 
 
 def told(served: list[Served]) -> str:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from serving.methods import path_of
 from serving.trace import HEADER, trace_of
 
 LOGGER = structlog.get_logger()
@@ -31,15 +32,35 @@ def error(status: int, detail: Any, trace_id: str) -> JSONResponse:
     return JSONResponse(body.model_dump(), status)
 
 
+def no_method(request: Request) -> JSONResponse | None:
+    """The answer to a method that a path does not have; None where it has it.
+
+    ``DELETE /dataset/list`` is one, though there is ``DELETE /dataset/{dataset_id}``.
+    """
+    found = path_of(request.app, request.scope["path"])
+    if found is None or request.method in found.methods:
+        return None
+    methods = ", ".join(sorted(found.methods))
+    answer = error(405, f"{found.template} has {methods}, not {request.method}", trace_of(request.scope))
+    answer.headers["Allow"] = methods
+    return answer
+
+
 def add_error_answers(app: FastAPI) -> None:
     """Give every failure of ``app`` the same shape."""
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, problem: HTTPException) -> JSONResponse:
-        return error(problem.status_code, problem.detail, trace_of(request.scope))
+        if problem.status_code == 405 and (answer := no_method(request)):
+            return answer
+        answer = error(problem.status_code, problem.detail, trace_of(request.scope))
+        answer.headers.update(problem.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, problem: RequestValidationError) -> JSONResponse:
+        if answer := no_method(request):
+            return answer
         return error(422, jsonable_encoder(problem.errors()), trace_of(request.scope))
 
     @app.exception_handler(Exception)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Body, HTTPException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from learning.datasets.reading import matrix, read_split
 from learning.files import ModelFiles
@@ -16,6 +16,7 @@ from learning.training.opened import OpenedModel
 from learning.training.rows import Rows
 from operators.online.models import Unusable
 from schemas.origin import NAMESPACE
+from serving.body import Given
 from serving.database import Database, History
 from serving.dataset_files import ready, split_of
 from serving.datasets import UNKNOWN, WRONG
@@ -29,15 +30,15 @@ EXAMPLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-class EvaluateIn(BaseModel):
+class EvaluateIn(Given):
     """``metrics_to_compute``: none means all. ``fold`` of a walk-forward dataset; unset: its first one."""
 
-    model_config = {"json_schema_extra": {"examples": [EXAMPLE]}, "protected_namespaces": ()}
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]}, protected_namespaces=())
 
     dataset_id: UUID
     split: Literal["test", "validation"] = "test"
     model_version: Annotated[str, Field(pattern=r"^v[0-9]+(\.[0-9]+)?$")]
-    metrics_to_compute: list[str] = []
+    metrics_to_compute: list[str] = Field(default_factory=list, examples=[["accuracy"]])
     fold: int | None = Field(default=None, ge=0)
 
 
@@ -64,6 +65,12 @@ router = APIRouter(tags=["models"])
 def evaluate_model(asked: Annotated[EvaluateIn, Body()], history: History, site: At) -> EvaluateOut:
     """How good a model is on rows of a dataset; the figures are kept among the model's metrics."""
     row = ready(history, asked.dataset_id)
+    if row["metadata"].get("look_ahead"):
+        raise HTTPException(
+            400,
+            f"dataset {asked.dataset_id} knows the future: its missing values were interpolated, so what a model scores"
+            " on it says nothing about what it can do",
+        )
     name, info = split_of(row["metadata"], asked.split, asked.fold)
     if not info["rows"]:
         raise HTTPException(400, f"split {name} of dataset {asked.dataset_id} has no rows to evaluate on")

@@ -16,10 +16,12 @@ from schemas.codec import (
     decode_decision,
     decode_event,
     decode_quality,
+    decode_quality_minute,
     decode_signal,
     decode_vector,
 )
-from schemas.topics import ACCOUNT, DEAD_LETTERS, DECISIONS, EVENTS, FEATURES, QUALITY, SIGNALS
+from schemas.topics import ACCOUNT, DEAD_LETTERS, DECISIONS, EVENTS, FEATURES, QUALITY, QUALITY_MINUTES, SIGNALS
+from serving.quality_alerts import log_observation
 from serving.times import now
 from serving.trading_view import KEPT
 from serving.view import View
@@ -72,6 +74,7 @@ class Follower:
             EVENTS.name: Followed(tail, self._take_event),
             FEATURES.name: Followed(recent, self._take_vector, essential=True),
             QUALITY.name: Followed(recent, self._take_quality, essential=True),
+            QUALITY_MINUTES.name: Followed(recent, self._take_quality_minute),
             DECISIONS.name: Followed(partial(tail, count=KEPT), self._take_decision),
             SIGNALS.name: Followed(partial(tail, count=KEPT), self._take_signal),
             ACCOUNT.name: Followed(self._all, self._take_account),
@@ -144,6 +147,8 @@ class Follower:
                 position = None
                 if isinstance(error, OffsetBeyondEnd) and topic in (ACCOUNT.name, EVENTS.name):
                     self._view.trading.begun_anew(shard, derived=topic == ACCOUNT.name)
+                    if topic == EVENTS.name:
+                        self._view.windows.begun_anew(shard)
             except (LogError, OSError) as error:
                 LOGGER.warning("follower.retry", topic=topic, shard=shard, error=str(error))
             self._stopped.wait(RETRY)
@@ -167,6 +172,10 @@ class Follower:
         record = decode_quality(value)
         if live:
             self._view.add_quality(record)
+            log_observation(record)
+
+    def _take_quality_minute(self, value: bytes, shard: int, live: bool) -> None:
+        self._view.quality_alerts.add(decode_quality_minute(value), live)
 
     def _take_decision(self, value: bytes, shard: int, live: bool) -> None:
         self._view.trading.add_decision(decode_decision(value), live)
@@ -178,6 +187,7 @@ class Follower:
         self._view.trading.add_account(decode_account(value), shard)
 
     def _take_event(self, value: bytes, shard: int, live: bool) -> None:
+        self._view.windows.add(value, shard)
         if any(mark in value for mark in CONCERNS_US):
             self._view.trading.add_event(decode_event(value), shard)
 

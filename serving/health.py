@@ -17,6 +17,8 @@ SLOW_MS = 70.0
 """A mean latency above this is reduced performance."""
 
 Link = Literal["connected", "disconnected"]
+LINKS = ("database", "message_queue", "log", "position_manager")
+"""Checks that say whether something is connected."""
 
 
 class Check(BaseModel):
@@ -44,7 +46,7 @@ class Services(BaseModel):
 
     database: Link
     message_queue: Link
-    position_manager: Link = "disconnected"
+    position_manager: Link
 
 
 class HealthOut(BaseModel):
@@ -70,7 +72,8 @@ class Health:
     """Puts the answer together from what is known already; it never waits.
 
     Probes are named ``database``, ``message_queue`` (absent where none is configured: the log is the queue then),
-    ``feature_registry``, ``model_files`` and ``datasets``, whose check is a ``Builds``.
+    ``feature_registry``, ``model_files``, ``datasets``, whose check is a ``Builds``, and ``position_manager`` (absent
+    where there is none).
     """
 
     def __init__(self, name: str, version: str, view: View, probes: Sequence[Probe], models: Path) -> None:
@@ -89,7 +92,7 @@ class Health:
         found.setdefault("message_queue", Finding(log.ok, f"AMQP_URL is not set, the log is the queue: {log.detail}"))
         latency = self._view.mean_latency_ms(time)
         found["performance"] = _performance(latency)
-        found["data_quality"] = _quality(self._view.fresh_and_tainted(time))
+        found["data_quality"] = _quality(self._view, time)
         storage = _storage(self.models)
         missing = Finding(False, "not configured")
         database, registry = (found.get(name, missing) for name in ("database", "feature_registry"))
@@ -108,7 +111,11 @@ class Health:
             data_quality_ok=found["data_quality"].ok,
             active_dataset_builds_count=sum(builds.active for builds in self._builds),
             last_dataset_build_duration_seconds=next((builds.last for builds in self._builds), None),
-            services=Services(database=_link(database), message_queue=_link(found["message_queue"])),
+            services=Services(
+                database=_link(database),
+                message_queue=_link(found["message_queue"]),
+                position_manager=_link(found.get("position_manager", missing)),
+            ),
             checks={name: _check(name, finding) for name, finding in found.items()} | {"model_storage": storage},
         )
 
@@ -127,10 +134,15 @@ def _performance(latency_ms: float | None) -> Finding:
     return Finding(latency_ms <= SLOW_MS, f"market update to vector: mean {latency_ms:.1f} ms, wanted {SLOW_MS:.0f} ms")
 
 
-def _quality(tainted: list[str]) -> Finding:
-    if not tainted:
-        return Finding(True, "no symbol is tainted")
-    return Finding(False, f"tainted, so kept from models: {', '.join(tainted)}")
+def _quality(view: View, time: int) -> Finding:
+    """Whether the newest vectors may reach a model, and the rates of the last minutes are within their limits."""
+    tainted = view.fresh_and_tainted(time)
+    told = [f"tainted, so kept from models: {', '.join(tainted)}"] if tainted else []
+    told += [
+        f"{alert.symbol}: {alert.rate} is {alert.value:.4g}, more than {alert.limit:g}"
+        for alert in view.quality_alerts.raised(time)
+    ]
+    return Finding(not told, "; ".join(told) or "no symbol is tainted, and no rate exceeds its limit")
 
 
 def _link(finding: Finding) -> Link:
@@ -138,7 +150,7 @@ def _link(finding: Finding) -> Link:
 
 
 def _check(name: str, finding: Finding) -> Check:
-    connected = finding.ok if name in ("database", "message_queue", "log") else None
+    connected = finding.ok if name in LINKS else None
     return Check(status="healthy" if finding.ok else "degraded", detail=finding.detail, connected=connected)
 
 

@@ -36,6 +36,7 @@ class LogCollector:
     def collect(self) -> Iterator[Metric]:
         yield from self._log()
         yield from self._vectors()
+        yield from self._quality()
         yield from reported(read_reports(self._measures))
 
     def _log(self) -> Iterator[Metric]:
@@ -79,6 +80,16 @@ class LogCollector:
         histogram = HistogramMetricFamily(f"{PREFIX}feature_latency_seconds", about)
         histogram.add_metric([], _cumulative(view.latency.buckets), view.latency.total)
         yield histogram
+
+    def _quality(self) -> Iterator[Metric]:
+        alerts = self._view.quality_alerts
+        rates = [({"symbol": symbol, "rate": rate}, value) for symbol, rate, value in alerts.current()]
+        yield _family("gauge", "quality_rate", "Rates of the data of the last five minutes.", rates, "rate", "symbol")
+        raised = [({"symbol": one.symbol, "rate": one.rate}, 1.0) for one in alerts.raised(now())]
+        yield _family("gauge", "quality_alert", "Rates that exceed their limit.", raised, "rate", "symbol")
+        yield _family(
+            "counter", "quality_alerts", "Alerts that began since the API started.", [({}, float(alerts.begun))]
+        )
 
 
 def reported(reports: Iterable[Report]) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from learning.registry.health import Known, file_health
 from learning.registry.versions import mirror_activation
 from schemas.model import ModelActivated
 from serving.asked import StrategyName, count, naive, written
+from serving.body import Given
 from serving.control import Ask
 from serving.database import Database, History
 from serving.errors import Error
@@ -75,7 +76,7 @@ class Models(BaseModel):
     offset: int = Field(examples=[0])
 
 
-class Activate(BaseModel):
+class Activate(Given):
     """``strategy_id``: needed where the model is for any strategy. ``symbol``: for this one alone. ``force``: though
     the vectors that are seen now lack some of its features; a wrong file is never taken."""
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 
 EVERY = 2.0
@@ -93,6 +94,20 @@ class DatabaseCheck:
                     self._connection.close()
             self._connection = None
             raise
+        return "answers"
+
+
+class PeerCheck:
+    """Whether another service answers ``/health`` with 200; ``url`` such as ``http://host:4800``."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __call__(self) -> str:
+        with httpx.Client(timeout=3.0) as client:
+            answer = client.get(f"{self._url}/health")
+        if answer.status_code != 200:
+            raise ConnectionError(f"{self._url}/health answered {answer.status_code}")
         return "answers"
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -16,16 +16,20 @@ import structlog
 import uvicorn
 
 from connectors.log import Log
+from reports.quality.limits import Limits
 from serving.app import create_app
+from serving.backfill_rules import BackfillRules
 from serving.database import Database
 from serving.follower import Follower
 from serving.keys import key_at
 from serving.learning_probe import FILES_EVERY, Builds, ModelFiles
-from serving.probe import DatabaseCheck, Probe, QueueCheck
+from serving.measured import Measured
+from serving.probe import DatabaseCheck, PeerCheck, Probe, QueueCheck
 from serving.site import Site
 from serving.view import View
 
 if TYPE_CHECKING:
+    from learning.registries.where import Where
     from operators.registry import Registry
 
 LOGGER = structlog.get_logger()
@@ -46,8 +50,10 @@ class Serving:
     """What the API needs to know. ``home`` is where the key, the address and the flows' reports are.
 
     ``registry`` returns a line about the registry that is in use, or raises; ``registries`` gives that of a version.
-    ``models`` and ``datasets`` are folders; None: those below ``home``. ``sole`` is held while model events are
-    written.
+    ``models``, ``datasets`` and ``archive`` are folders; None: those below ``home``. ``log_folder`` is the embedded
+    log's; None: a broker keeps the log. ``position_manager`` is its address; None: there is none. ``sole`` is held
+    while model events are written. ``limits`` are those of alerts about the data's quality.
+    ``feature_registries``: where their versions are. ``backfill``: what may be fetched from the exchange.
     """
 
     open_log: Callable[[], Log]
@@ -62,6 +68,12 @@ class Serving:
     datasets: Path | None = None
     registries: Callable[[str], "Registry"] = no_registry
     sole: Callable[[], AbstractContextManager[object]] = nullcontext
+    archive: Path | None = None
+    log_folder: Path | None = None
+    position_manager: str | None = None
+    backfill: BackfillRules = field(default_factory=BackfillRules)
+    feature_registries: "Where | None" = None
+    limits: Limits = field(default_factory=Limits)
 
 
 def serve(wanted: Serving) -> None:
@@ -71,7 +83,7 @@ def serve(wanted: Serving) -> None:
         PortTaken: when the address is in use or not ours.
     """
     listening = listen(wanted.host, wanted.port)
-    view = View()
+    view = View(wanted.limits)
     probes = [probe.start() for probe in _probes(wanted)]
     follower = Follower(wanted.open_log, view).start()
     database = Database(wanted.database_url)
@@ -82,8 +94,14 @@ def serve(wanted: Serving) -> None:
         wanted.open_log,
         wanted.registries,
         wanted.sole,
+        archive=wanted.archive,
+        log_folder=wanted.log_folder,
+        amqp_url=wanted.amqp_url,
+        backfill=wanted.backfill,
+        feature_registries=wanted.feature_registries,
     )
-    app = create_app(view, probes, _key(wanted), database, site)
+    measured = Measured(wanted.database_url, view.computations.take).start()
+    app = create_app(view, probes, _key(wanted), database, site, measured.call)
     address = wanted.home / "api.json"
     try:
         _announce(address, listening)
@@ -98,6 +116,7 @@ def serve(wanted: Serving) -> None:
         follower.stop()
         for probe in probes:
             probe.stop()
+        measured.stop()
         database.close()
         listening.close()
 
@@ -107,6 +126,8 @@ def _probes(wanted: Serving) -> list[Probe]:
     models = wanted.models or wanted.home / "models"
     probes.append(Probe("model_files", ModelFiles(wanted.database_url, models), every=FILES_EVERY))
     probes.append(Probe("datasets", Builds(wanted.database_url)))
+    if wanted.position_manager:
+        probes.append(Probe("position_manager", PeerCheck(wanted.position_manager)))
     if wanted.amqp_url:
         probes.append(Probe("message_queue", QueueCheck(wanted.amqp_url)))
     return probes

@@ -13,6 +13,7 @@ from learning.datasets.request import DatasetRequest, Span, TimeBased, check
 from operators.spans import DAY, SECOND
 from schemas.command import Build, Train
 from schemas.strategy import Strategy
+from serving.body import Given
 from serving.control import Ask
 from serving.database import DatabaseAway, History
 from serving.datasets import AWAY, WRONG, in_log
@@ -26,7 +27,7 @@ from serving.view import View
 PENDING = "select count(*) as pending from datasets where status = 'building'"
 
 
-class Wanted(BaseModel):
+class Wanted(Given):
     """Which strategy's model; unset: of the strategy that learns, if there is one alone."""
 
     strategy_id: str | None = Field(default=None, max_length=100, examples=["momentum"])

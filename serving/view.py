@@ -3,9 +3,13 @@
 from collections import Counter, deque
 
 from connectors.measures import Histogram
+from reports.quality.limits import Limits
 from schemas.quality import QualityRecord
 from schemas.vector import FeatureVector
+from serving.computations import Computations
+from serving.quality_alerts import QualityAlerts
 from serving.trading_view import TradingView
+from serving.window_view import WindowView
 
 KEPT = 300
 """Seconds over which the mean latency is taken."""
@@ -17,11 +21,17 @@ STALE_MS = 30_000
 
 
 class View:
-    """Filled by the follower, read by the routes. One writer a shard; every reading is of whole objects."""
+    """Filled by the follower, read by the routes. One writer a shard; every reading is of whole objects.
 
-    def __init__(self) -> None:
+    ``limits`` are of the data's quality; None: those that come along.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
         self.vectors: dict[str, FeatureVector] = {}
         self.trading = TradingView()
+        self.windows = WindowView()
+        self.quality_alerts = QualityAlerts(limits or Limits())
+        self.computations = Computations()
         self.latest_origin: dict[int, int] = {}
         self.ends: dict[tuple[str, int], int] = {}
         self.starts: dict[tuple[str, int], int] = {}
@@ -50,7 +60,10 @@ class View:
             self.seen[vector.symbol] += 1
             for reason in vector.taint:
                 self.tainted[reason] += 1
-            self._add_latency((received - vector.recv) / 1e6, received // 1_000_000)
+            seconds = (received - vector.recv) / 1e6
+            self._add_latency(seconds, received // 1_000_000)
+            if 0 <= seconds < REPLAYED:
+                self.computations.add(vector, seconds)
 
     def add_quality(self, record: QualityRecord) -> None:
         """Count what went wrong since the API started."""

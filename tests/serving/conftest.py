@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -13,13 +13,16 @@ import uvicorn
 
 from connectors.log import Log, NewRecord, open_log
 from connectors.measures import Measures
+from learning.registries.where import Where
 from operators.registry import Registry, parse_registry
 from schemas.codec import encode
 from schemas.origin import HEADER, Origin
 from schemas.topics import TOPICS
 from schemas.vector import FeatureVector
-from serving.app import create_app
+from serving.app import create_app, nobody
+from serving.backfill_rules import BackfillRules
 from serving.database import Database
+from serving.endpoint_metrics import Note
 from serving.follower import Follower
 from serving.probe import Probe
 from serving.run import listen
@@ -120,15 +123,23 @@ def registries(version: str) -> Registry:
 
 @contextmanager
 def running(
-    open_the_log: Callable[[], Log], home: Path, probes: Sequence[Probe] = (), database_url: str | None = None
+    open_the_log: Callable[[], Log],
+    home: Path,
+    probes: Sequence[Probe] = (),
+    database_url: str | None = None,
+    amqp_url: str | None = None,
+    note: Note = nobody,
+    backfill: BackfillRules | None = None,
+    feature_registries: Where | None = None,
 ) -> Iterator[Api]:
     """The whole API on a free port, in this process. Without an address, the database is away."""
     view = View()
     follower = Follower(open_the_log, view).start()
     listening = listen("127.0.0.1", 0)
     database = Database(database_url or f"postgresql://nobody@/none?host={home}")
-    site = Site(home, home / "models", home / "datasets", open_the_log, registries)
-    app = create_app(view, probes, KEY, database, site)
+    site = Site(home, home / "models", home / "datasets", open_the_log, registries, amqp_url=amqp_url)
+    site = replace(site, backfill=backfill or BackfillRules(), feature_registries=feature_registries)
+    app = create_app(view, probes, KEY, database, site, note)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

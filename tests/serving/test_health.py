@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from connectors.log import open_log
+from connectors.log import NewRecord, open_log
 from connectors.postgres.embedded import EmbeddedPostgres
-from serving.probe import DatabaseCheck, Probe, QueueCheck
+from schemas.codec import encode
+from schemas.origin import Origin
+from schemas.quality import ChannelMinute, QualityMinute
+from serving.probe import DatabaseCheck, PeerCheck, Probe, QueueCheck
 from serving.view import View
 from tests.serving.conftest import SECOND, Api, Market, eventually, now, running, vector
 
@@ -144,6 +147,46 @@ def test_a_fresh_tainted_vector_is_bad_quality_and_a_stale_one_is_not(market: Ma
     assert "tainted, so kept from models: BTCUSDT" in str(api.health()["checks"])
     market.add(vector("BTCUSDT", now(), 3))
     assert eventually(lambda: api.health()["data_quality_ok"])
+
+
+@pytest.mark.req("TK-GR-05", "FS-FR-019")
+def test_a_rate_of_the_last_minutes_beyond_its_limit_is_bad_quality_and_an_old_one_is_not(
+    market: Market, api: Api
+) -> None:
+    """From the minutes that a flow writes on the log, whatever the newest vector is like."""
+
+    def minute(symbol: str, ago: int, missing: int, shard: int = 0) -> None:
+        ts = (now() // SECOND - ago) * SECOND
+        channels = {"trades": ChannelMinute(received=100, expected=60, missing=missing)}
+        record = QualityMinute(symbol, ts, channels, Origin(shard, ago, 0))
+        market.log.append("quality-minutes", shard, [NewRecord(b"X", encode(record), ts)])
+
+    market.add(vector("BTCUSDT", now(), 3))
+    minute("OLD", 3600, missing=60, shard=1)
+    assert eventually(lambda: api.view.ready)
+    assert api.health()["data_quality_ok"] is True
+    minute("BTCUSDT", 30, missing=6)
+    assert eventually(lambda: not api.health()["data_quality_ok"])
+    assert "BTCUSDT: missing_rate is 0.1, more than 0.01" in str(api.health()["checks"])
+    for _ in range(12):
+        minute("BTCUSDT", 1, missing=0)
+    assert eventually(lambda: api.health()["data_quality_ok"])
+
+
+@pytest.mark.req("TK-GR-05")
+def test_position_manager_is_connected_while_its_health_answers(market: Market, tmp_path: Path) -> None:
+    """Where none is configured it is not connected, and nobody minds."""
+    with running(lambda: open_log(None, tmp_path / "log"), tmp_path / "peer") as peer:
+        check = Probe("position_manager", PeerCheck(peer.url), every=0.05, late=5).start()
+        probes = [registry(), check]
+        with running(lambda: open_log(None, tmp_path / "log"), tmp_path, probes) as api:
+            assert eventually(lambda: api.health()["services"]["position_manager"] == "connected")  # type: ignore[index]
+            check.check = PeerCheck(f"{peer.url}/nothing/of/this/kind")
+            assert eventually(lambda: api.health()["services"]["position_manager"] == "disconnected")  # type: ignore[index]
+            assert "answered 401" in str(api.health()["checks"])
+        with running(lambda: open_log(None, tmp_path / "log"), tmp_path) as api:
+            assert api.health()["services"]["position_manager"] == "disconnected"  # type: ignore[index]
+            assert "position_manager" not in api.health()["checks"]  # type: ignore[operator]
 
 
 @pytest.mark.req("FS-EC-09")

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from structlog.testing import capture_logs
 from connectors.log import open_log
 from connectors.postgres.embedded import EmbeddedPostgres
 from connectors.postgres.migrate import Migrator
-from tests.serving.conftest import KEY, Api, Market, eventually, running
+from tests.serving.conftest import KEY, Api, Market, eventually, now, running, vector
+from tests.serving.learning import body
 from tests.serving.trading import got, serving
 
 HISTORY = [
@@ -139,6 +141,66 @@ thread.join()
     assert re.search(r"api\.failed.*trace-9", done.stdout)
 
 
+@pytest.mark.req("TK-OP-03", "MS-SC-008")
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/nothing", {"X-API-Key": KEY}, 404),
+        ("GET", "/stats", {}, 401),
+        ("GET", "/stats", {"X-API-Key": "wrong"}, 401),
+        ("PUT", "/stats", {"X-API-Key": KEY}, 405),
+        ("DELETE", "/dataset/list", {"X-API-Key": KEY}, 405),
+        ("GET", "/dataset/no-uuid", {"X-API-Key": KEY}, 422),
+        ("GET", "/features/latest", {"X-API-Key": KEY}, 422),
+        ("GET", "/api/v1/decisions?until=0.5", {"X-API-Key": KEY}, 422),
+        ("POST", "/dataset/build", {"X-API-Key": KEY}, 422),
+        ("GET", "/dataset/list", {"X-API-Key": KEY}, 503),
+    ],
+)
+def test_every_kind_of_error_has_the_same_three_keys(
+    api: Api, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """``detail``, ``error`` and ``trace_id``, for clients of either specification; a method that is not there is
+    answered with those that are."""
+    answer = api.client.request(method, f"{api.url}{path}", headers={**headers, "X-Trace-ID": "trace-5"})
+
+    assert answer.status_code == status
+    assert answer.json().keys() == {"detail", "error", "trace_id"}
+    assert (answer.json()["trace_id"], answer.headers["X-Trace-ID"]) == ("trace-5", "trace-5")
+    assert answer.json()["detail"] and answer.json()["error"] == answer.reason_phrase
+    assert (answer.headers.get("Allow") is not None) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"priority": False}, "a number is wanted, not a boolean"),
+        ({"every_seconds": "5"}, "a number is wanted, not text"),
+        ({"data_leakage_check": 0}, "true or false is wanted, not a number"),
+        ({"train_period_start": 5}, "a time is wanted"),
+        ({"train_period_start": "1741079704"}, "a time is wanted"),
+    ],
+)
+def test_a_value_of_a_body_is_not_made_into_something_else(api: Api, changes: dict[str, Any], problem: str) -> None:
+    answer = api.post("/dataset/build", body(**changes))
+
+    assert answer.status_code == 422
+    assert problem in answer.text
+
+
+@pytest.mark.req("TK-OP-02")
+def test_many_requests_at_once_are_all_answered(market: Market, api: Api) -> None:
+    """From eight threads, of routes that wait for nothing and of one that asks the log."""
+    market.add(vector("BTCUSDT", now(), 1))
+    assert eventually(lambda: api.view.symbols == ["BTCUSDT"])
+    paths = ["/features/latest?symbol=BTCUSDT", "/health", "/stats/processing", "/api/v1/signals/latest"] * 16
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda path: api.client.get(f"{api.url}{path}", headers={"X-API-Key": KEY}), paths))
+
+    assert [answer.status_code for answer in answers] == [200] * len(paths)
+
+
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What /openapi.json says."""
@@ -152,7 +214,7 @@ def test_every_route_has_a_model_for_its_answer_and_says_what_it_is(described: A
     for path, methods in described["paths"].items():
         for method, route in methods.items():
             assert route.get("description"), (path, method)
-            answers = [route["responses"][code] for code in ("200", "202", "204") if code in route["responses"]]
+            answers = [route["responses"][code] for code in ("200", "201", "202", "204") if code in route["responses"]]
             assert len(answers) == 1, (path, method)
             if path not in ("/metrics", "/dataset/{dataset_id}/download") and method != "delete":
                 schema = answers[0]["content"]["application/json"]["schema"]
