@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import backtests, latency, online, sessions, strategies, throughput, trainings, vectors
+from bench import archive, backtests, latency, online, quality, sessions, strategies, throughput, trainings, vectors
 from connectors.feeds import Feed
 from connectors.kafka_server import KAFKA_VERSION, KafkaServer, KafkaServerError, fetch_jars
 from connectors.log import Log, open_log
@@ -37,8 +37,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         report_strategies(registry, Path(folder), wanted.short)
     with tempfile.TemporaryDirectory() as folder:
+        report_quality(registry, Path(folder), wanted.short)
+    with tempfile.TemporaryDirectory() as folder:
         report_online(registry, Path(folder), wanted.short)
     report_trainings(wanted.short)
+    with tempfile.TemporaryDirectory() as folder:
+        report_archive(registry, Path(folder), wanted.short)
     for name in [wanted.log] if wanted.log else ["sqlite", "kafka"]:
         with tempfile.TemporaryDirectory() as folder, broker(name, Path(folder)) as bootstrap:
             report_throughput(name, Path(folder), bootstrap, registry, wanted.short)
@@ -69,6 +73,18 @@ def report_strategies(registry: Registry, folder: Path, short: bool) -> None:
     print(f"backtest with 3 strategies: {speed:,.0f} events/s, {market:,.0f} s of market per second")
     listed = ", ".join(f"{number}: {cost:.1f} us ({cost / alone:.2f})" for number, cost in costs.items())
     print(f"an event costs {alone:.1f} us in the market stage alone; with strategies {listed}")
+
+
+def report_quality(registry: Registry, folder: Path, short: bool) -> None:
+    """What looking at the data's quality adds to an event, on the demo exchange, and a report of 24 hours."""
+    with opened(None, folder, "") as log:
+        sessions.fill(log, sessions.demo(2, 120 if short else 1_800))
+        cost = quality.microseconds_per_event(log, FeatureSet.compile(registry), 1 if short else 5)
+    print(
+        f"quality adds {cost.both - cost.market:.2f} us to an event of {cost.market:.1f} us"
+        f" ({cost.both / cost.market:.2f}); a report of 24 hours of one of two symbols takes"
+        f" {quality.report_seconds(folder, cost.minutes):.2f} s"
+    )
 
 
 def report_online(registry: Registry, folder: Path, short: bool) -> None:
@@ -102,6 +118,19 @@ def report_trainings(short: bool) -> None:
             f" at most {cost.peak:,.0f} MB resident, the matrix is {rows * len(trainings.names()) * 8 / 1e6:,.0f} MB"
         )
     print(f"training = {found['ours'].processor / found['bare'].processor:.2f} of the bare one's processor time")
+
+
+def report_archive(registry: Registry, folder: Path, short: bool) -> None:
+    """Archiving against reading the log; reading and replaying the archive against the log."""
+    with opened(None, folder / "log", "") as log:
+        sessions.fill(log, sessions.demo(2, 300 if short else 3_600))
+        found = archive.measure(Job(recipe, log, sessions.SHARDS, registry), folder, 1 if short else 5)
+    print(
+        f"archive: {found.archiving:,.0f} events/s = {found.of_reading:.2f} of reading the log;"
+        f" read {found.reading:,.0f}/s = {found.of_log:.2f} of the log; replayed {found.replay:,.0f}/s"
+        f" = {found.of_replay:.2f} of the log;"
+        f" {found.bytes:.0f} bytes an event, on the log {found.log_bytes:.0f}"
+    )
 
 
 def report_throughput(name: str, folder: Path, bootstrap: str | None, registry: Registry, short: bool) -> None:

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from statistics import median
 
 from bench.sessions import SHARDS
 from connectors.log import Log
-from dataflows import features as market
 from dataflows import trading
 from dataflows.run import tune_gc
-from operators.engine import Engine, Raw
+from operators.engine import Cursor, Engine, Raw, Stage
 from operators.features.featureset import FeatureSet
+from operators.market import MarketStage
 from schemas.account import AccountConfigured
 from schemas.codec import encode
 from schemas.strategy import Rate, Strategy, StrategyConfigured, Warmup
@@ -48,11 +49,15 @@ def microseconds_per_event(
     costs: dict[int, list[float]] = {number: [] for number in COUNTS}
     tune_gc()
     for _ in range(rounds):
-        alone.append(_timed([market.engine(features, shard) for shard in range(SHARDS)], shards, []))
+        alone.append(_timed([Engine(shard, partial(_market, features)) for shard in range(SHARDS)], shards, []))
         for number in COUNTS:
             engines = [trading.engine(features, shard) for shard in range(SHARDS)]
             costs[number].append(_timed(engines, shards, control(number, symbols)))
     return median(alone), {number: median(times) for number, times in costs.items()}
+
+
+def _market(features: FeatureSet, cursor: Cursor) -> list[Stage]:
+    return [MarketStage(features, cursor)]
 
 
 def messages_of(log: Log, shard: int) -> list[Raw]:

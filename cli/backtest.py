@@ -50,7 +50,10 @@ def run(
         ),
     ] = None,
     source: Annotated[
-        str, typer.Option(help="topic (of the session in use), a recorded file or folder, or demo.")
+        str,
+        typer.Option(
+            help="topic (of the session in use), archive or history of it, a recorded file or folder, or demo."
+        ),
     ] = TOPIC,
     seconds: Annotated[float, typer.Option(min=1, help="Of market, for the source demo.")] = 1800,
     seed: Annotated[int, typer.Option(help="Of the demo exchange.")] = 1,

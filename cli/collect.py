@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.context import Context, Exit, UserError, amqp_url
+from cli.flows import Flow
 from cli.settings import read_settings
 from cli.topics import create_topics
 from connectors.collector import Summary
@@ -23,6 +24,7 @@ def collect(
     speed: Annotated[str | None, typer.Option(help="1, another number, or max (demo and recordings).")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds of market (demo).")] = None,
     seed: Annotated[int, typer.Option(help="Of the demo exchange: the same seed gives the same frames.")] = 1,
+    flow: Annotated[Flow | None, typer.Option(help="For which flow: it decides what is subscribed to.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Collect market data into the topic events until the source ends or Ctrl-C."""
@@ -31,12 +33,14 @@ def collect(
         names = symbols.upper().split(",") if symbols else list(wanted.symbols)
         pace = parse_speed(speed if speed is not None else str(wanted.speed))
         feed = feed_of(source or wanted.source, names, pace, seconds, seed)
-        summary = asyncio.run(_until_told(feed, context))
+        summary = asyncio.run(_until_told(feed, context, flow or Flow(wanted.flow)))
     typer.echo(json.dumps(vars(summary)) if as_json else said(summary))
 
 
-async def _until_told(feed: Feed, context: Context) -> Summary:
+async def _until_told(feed: Feed, context: Context, flow: Flow) -> Summary:
     from dataflows.collect import collect as run_collect
+    from dataflows.subscriptions import TRADING, Subscriptions
+    from operators.features.featureset import FeatureSet
     from operators.keyframe import Keyframes
 
     stop = asyncio.Event()
@@ -44,8 +48,12 @@ async def _until_told(feed: Feed, context: Context) -> Summary:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     log = context.open_log()
     create_topics(log, context.settings)
+    first = FeatureSet.compile(context.registry())
+    wanted = Subscriptions(log, first, TRADING if flow is Flow.trading else frozenset())
     try:
-        return await run_collect(feed, log, context.settings.shards, enrich=Keyframes().feed, stop=stop)
+        return await run_collect(
+            feed, log, context.settings.shards, enrich=Keyframes().feed, stop=stop, subscriptions=wanted
+        )
     finally:
         log.close()
 
@@ -61,9 +69,7 @@ def feed_of(source: str, symbols: list[str], speed: Speed, seconds: float | None
 
         return DemoFeed(symbols, seed, speed=speed, seconds=seconds)
     if source == "bybit":
-        from connectors.bybit.live import BybitFeed
-
-        return BybitFeed(symbols)
+        return bybit_feed(symbols)
     if source == "ws-gateway":
         return gateway_feed(symbols)
     from connectors.recorded import RecordingError
@@ -79,6 +85,16 @@ def feed_of(source: str, symbols: list[str], speed: Speed, seconds: float | None
         return RecordedFeed(paths if len(paths) > 1 else paths[0], speed)
     except RecordingError as error:
         raise UserError(str(error), Exit.DATA) from error
+
+
+def bybit_feed(symbols: list[str]) -> Feed:
+    """The feed of Bybit, of the environment that the settings name."""
+    from connectors.bybit.live import BybitFeed
+    from connectors.bybit.place import PLACES
+
+    settings = read_settings()
+    place = PLACES[settings.bybit_environment]
+    return BybitFeed(symbols, url=place.websocket, rest_url=settings.bybit_rest_url or place.rest)
 
 
 def gateway_feed(symbols: list[str]) -> Feed:

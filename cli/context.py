@@ -135,14 +135,43 @@ class Context:
         return self.settings.models or self.home / "models"
 
     @property
+    def registries(self) -> Path:
+        """Where feature registries live that were created here."""
+        return self.settings.registries or self.home / "feature_registry"
+
+    @property
     def datasets(self) -> Path:
         """Where datasets live."""
         return self.settings.datasets or self.home / "datasets"
 
-    def open_log(self) -> Log:
-        """The log that the settings name: Kafka, or the embedded one of the session in use."""
+    @property
+    def archive(self) -> Path:
+        """Where the events of the log in use are archived: one folder a log."""
+        own = self.session
+        return own / "archive" if self.settings.archive is None else self.settings.archive.absolute() / own.name
+
+    def open_log(self, source: str = "log") -> Log:
+        """The log that the settings name: Kafka, or the embedded one of the session in use.
+
+        ``source``: where its events are read from: ``log``, or ``archive`` as far as that reaches; or ``history``, with
+        what was fetched from the exchange where it belongs, to be read only.
+        """
         log = open_log(self.settings.kafka_bootstrap_servers, self.session / "log", sources.kafka_settings())
-        return PrefixedLog(log, self.settings.topic_prefix) if self.settings.topic_prefix else log
+        if self.settings.topic_prefix:
+            log = PrefixedLog(log, self.settings.topic_prefix)
+        return log if source == "log" else self._past(log, source)
+
+    def _past(self, log: Log, source: str) -> Log:
+        from connectors.archive.layout import CATALOGUE
+        from connectors.archive.log import ArchiveLog  # half a second, which most verbs need not wait
+
+        if source == "archive":
+            return ArchiveLog(log, self.archive)
+        if (self.archive / CATALOGUE).exists():
+            log = ArchiveLog(log, self.archive)
+        from connectors.history.log import HistoryLog
+
+        return HistoryLog(log, self.archive)
 
     def database_url(self) -> str:
         """The database that the settings name; the embedded one is started and held until ``close``."""
@@ -158,10 +187,11 @@ class Context:
             UserError: when there is none, with the versions that there are.
         """
         wanted = self.settings.registry
-        for path in (Path(wanted), REGISTRIES / f"{wanted}.yaml"):
+        folders = self.registries, REGISTRIES
+        for path in (Path(wanted), *(folder / f"{wanted}.yaml" for folder in folders)):
             if path.is_file():
                 return path
-        known = ", ".join(sorted(path.stem for path in REGISTRIES.glob("*.yaml")))
+        known = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.yaml")))
         raise UserError(f"LOCKSTEP_REGISTRY={wanted} is neither a file nor one of the versions here: {known}")
 
     def registry(self) -> "Registry":

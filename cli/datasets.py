@@ -19,6 +19,7 @@ from rich.table import Table
 
 from cli.context import Context, Exit, UserError
 from cli.registries import registry_of
+from cli.sources import FromKept, Kept
 from cli.topics import create_topics
 from connectors.postgres.migrate import Migrator
 from schemas.command import Build
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Ask for datasets, look at them, build them, and let them go.", no_args_is_help=True)
 Id = Annotated[UUID, typer.Argument(help="The dataset's id.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=8, help="Processes that compute rows; unset: FEATURE_SERVICE_DATASET_WORKERS, or one for each core."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PATIENCE = 60.0
 """Seconds for which a build that runs may take to end when its dataset is deleted."""
@@ -45,6 +52,8 @@ def build(
     file: Annotated[Path, typer.Argument(help="The body of POST /dataset/build, as JSON or YAML; -: standard input.")],
     priority: Annotated[int | None, typer.Option(help="The larger, the sooner.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Build it here and now, when its turn comes.")] = False,
+    workers: Workers = None,
+    source: FromKept = Kept.log,
 ) -> None:
     """Ask for a dataset. ``lockstep learn`` builds it, or this command with --wait."""
     with Context() as context, connected(context) as connection:
@@ -55,7 +64,7 @@ def build(
         dataset = table.add(connection, request, version, str(context.datasets), priority=urgency)
         command(context, Build(str(dataset), time.time_ns() // 1_000, "build", urgency, request.symbols[0]))
         if wait:
-            work_off(context, until_empty=True)
+            work_off(context, until_empty=True, workers=workers, source=source)
             found = table.get(connection, dataset)
             if found is None or found.status != "ready":
                 row = connection.execute("select error_message from datasets where id = %s", [dataset]).fetchone()
@@ -134,6 +143,8 @@ def delete(dataset: Id) -> None:
 @app.command()
 def work(
     until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits.")] = False,
+    workers: Workers = None,
+    source: FromKept = Kept.log,
 ) -> None:
     """Build what waits, the most urgent first, until Ctrl-C; ``lockstep learn`` does so by itself."""
     stop = Event()
@@ -145,16 +156,24 @@ def work(
         signal.signal(number, ask)
     with Context() as context:
         Migrator(context.database_url()).up()
-        work_off(context, until_empty, stop)
+        work_off(context, until_empty, stop, workers, source)
 
 
-def work_off(context: Context, until_empty: bool, stop: Event | None = None) -> None:
-    """Work off the queue in this process."""
+def work_off(
+    context: Context,
+    until_empty: bool,
+    stop: Event | None = None,
+    workers: int | None = None,
+    source: str = Kept.log,
+) -> None:
+    """Work off the queue in this process, with ``workers`` more of them (None: as the settings say)."""
+    from cli.backfill_parts import history_of
     from learning.builds.work import work as run
+    from learning.datasets.parallel import cores
 
     settings = context.settings
     amqp = settings.amqp_url.get_secret_value() if settings.amqp_url else None
-    with closing(context.open_log()) as log:
+    with closing(context.open_log(source)) as log:
         create_topics(log, settings)
         run(
             log,
@@ -164,6 +183,8 @@ def work_off(context: Context, until_empty: bool, stop: Event | None = None) -> 
             amqp_url=amqp,
             until_empty=until_empty,
             stop=stop,
+            workers=workers or settings.dataset_workers or cores(),
+            history=history_of(context, log).ready,
         )
 
 

@@ -18,6 +18,7 @@ from cli.cluster import run_cluster
 from cli.context import Context, Exit, UserError, clear_errors
 from cli.flows import Flow, recipe_of
 from cli.processes import end_leftovers
+from cli.sources import FromKept, FromSource, Kept, Source
 from cli.topics import create_topics, keep_house
 from connectors.fatal import told
 from connectors.log import Log
@@ -145,12 +146,13 @@ def replay(
     last: To = "end",
     prefix: Annotated[str, typer.Option(help="Outputs go to topics named prefix + topic.")] = "replay.",
     batch: BatchSize = BATCH,
+    source: FromKept = Kept.log,
     as_json: AsJson = False,
 ) -> None:
     """Feed a range of the log through a flow again, into topics of its own."""
     begin = time.perf_counter()
     with Context() as context:
-        log = context.open_log()
+        log = context.open_log(source)
         job = Job(
             recipe_of(flow, context.models), log, shards_of(log, context.settings.shards), context.registry(), batch
         )
@@ -169,11 +171,12 @@ def parity(
     flow: Annotated[Flow, typer.Argument(help="Which flow.")] = Flow.trading,
     first: From = "beginning",
     last: To = "end",
+    source: FromKept = Kept.log,
     as_json: AsJson = False,
 ) -> None:
     """Replay a range through today's code and compare it with what was published. Exit 1 on any difference."""
     with Context() as context:
-        log = context.open_log()
+        log = context.open_log(source)
         job = Job(recipe_of(flow, context.models), log, shards_of(log, context.settings.shards), context.registry())
         result = job.parity(place_of(first), place_of(last))
     if as_json:
@@ -198,11 +201,12 @@ def parity(
 
 def digest(
     topic: Annotated[str, typer.Argument(help="The topic.")] = "features",
+    source: FromSource = Source.log,
     as_json: AsJson = False,
 ) -> None:
     """Print one number for the whole content of a topic: equal digests, equal bytes."""
     with Context() as context:
-        log = context.open_log()
+        log = context.open_log(source)
         value = digest_of(log, topic, shards_of(log, context.settings.shards, topic))
     typer.echo(json.dumps({"topic": topic, "digest": value}) if as_json else value)
 

@@ -17,6 +17,7 @@ from cli.flow import WAIT_FOR_LEASE, log_name, shards_of
 from cli.persist import asked_to_stop
 from cli.processes import HURRY, Processes
 from cli.registries import registry_of
+from cli.sources import FromKept, Kept
 from cli.topics import create_topics
 from cli.workshop import Apprentice, connect, gently
 from connectors.log import Log, LogUnavailable
@@ -46,6 +47,7 @@ def learn(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Stop when nothing is to be done and nothing runs.")
     ] = False,
+    source: FromKept = Kept.log,
 ) -> None:
     """Train models when it is time, run candidates in shadow, promote and demote, and build datasets, until Ctrl-C."""
     stop = asked_to_stop()
@@ -53,25 +55,28 @@ def learn(
         context.database_url()  # neither a server that is started here nor the guardian must be as patient as we are
         if only_builds:
             gently()
-            _build(context, _log(context), stop)
+            _build(context, _log(context, source), stop)
             return
         children = Processes(context.home / "processes", context.home / "logs")
         children.guard()
         gently()
         try:
             with alone(context.path("learn", LOCK), ALREADY), closing(_log(context)) as log:
-                _learn(context, log, children, stop, builds, until_idle)
+                _learn(context, log, children, stop, builds, until_idle, source)
         finally:
             children.stop_all(HURRY)
 
 
-def _log(context: Context) -> Log:
-    log = context.open_log()
+def _log(context: Context, source: str = Kept.log) -> Log:
+    log = context.open_log(source)
     create_topics(log, context.settings)
     return log
 
 
-def _learn(context: Context, log: Log, children: Processes, stop: Event, builds: bool, until_idle: bool) -> None:
+def _learn(
+    context: Context, log: Log, children: Processes, stop: Event, builds: bool, until_idle: bool, source: str
+) -> None:
+    """The daemon follows the log itself; trainings and datasets are made from ``source``."""
     from dataflows.learn import Learner
     from dataflows.learn_status import StatusFile
 
@@ -79,13 +84,13 @@ def _learn(context: Context, log: Log, children: Processes, stop: Event, builds:
     connect(url).close()
     with Lease(url, "learn/0", PATIENCE) as lease, Lease(url, "models/0", PATIENCE) as writing:
         lease.take(f"learn {log_name(context)}", 0, WAIT_FOR_LEASE)
-        runner = Apprentice(context, children, {"DATABASE_URL": url})
+        runner = Apprentice(context, children, {"DATABASE_URL": url}, source)
         learner = Learner(
             log, shards, runner, storer(url), writer(writing, context), StatusFile(context.home / "learn")
         )
         try:
             with Measures(context.home / "metrics", "learn", 0, lambda measures: counted(learner, measures)):
-                builder = Builder(children, url) if builds else None
+                builder = Builder(children, url, source) if builds else None
                 _follow(learner, builder, stop, until_idle)
         finally:
             learner.close()
@@ -110,8 +115,9 @@ def _follow(learner: "Learner", builder: "Builder | None", stop: Event, until_id
 class Builder:
     """The process that builds datasets; it dies with us, and is started again when it dies alone."""
 
-    def __init__(self, children: Processes, url: str) -> None:
+    def __init__(self, children: Processes, url: str, source: str) -> None:
         self.children = children
+        self.command = [sys.executable, "-m", "cli.main", "learn", "--only-builds", "--source", source]
         self.env = {"DATABASE_URL": url}
         self.started = time.monotonic() - AGAIN
 
@@ -120,15 +126,27 @@ class Builder:
         gone = BUILDS not in self.children.children or self.children.returncode(BUILDS) is not None
         if gone and time.monotonic() > self.started + AGAIN:
             self.started = time.monotonic()
-            self.children.start(BUILDS, [sys.executable, "-m", "cli.main", "learn", "--only-builds"], self.env)
+            self.children.start(BUILDS, self.command, self.env)
 
 
 def _build(context: Context, log: Log, stop: Event) -> None:
+    from cli.backfill_parts import history_of
     from learning.builds.work import work
+    from learning.datasets.parallel import cores
 
     url = amqp_url(context.settings) if context.settings.amqp_url else None
     shards = shards_of(log, context.settings.shards)
-    work(log, shards, context.database_url(), lambda version: registry_of(context, version), amqp_url=url, stop=stop)
+    workers = context.settings.dataset_workers or cores()
+    work(
+        log,
+        shards,
+        context.database_url(),
+        lambda version: registry_of(context, version),
+        amqp_url=url,
+        stop=stop,
+        workers=workers,
+        history=history_of(context, log).ready,
+    )
 
 
 def writer(lease: Lease, context: Context) -> Callable[[], AbstractContextManager[None]]:

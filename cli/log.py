@@ -60,7 +60,7 @@ def describe(topic: Topic, as_json: AsJson = False) -> None:
         return
     table = Table("shard", "start", "end", "first", "last", "records/s", box=None, pad_edge=False)
     for row in rows:
-        times = (_time(row.first_timestamp), _time(row.last_timestamp))
+        times = (time_text(row.first_timestamp), time_text(row.last_timestamp))
         rate = "-" if row.rate is None else f"{row.rate:,.1f}"
         table.add_row(str(row.shard), str(row.start), str(row.end), *times, rate)
     Console().print(table)
@@ -164,7 +164,8 @@ def _text(content: bytes | None) -> str | None:
     return None if content is None else content.decode("utf-8", errors="backslashreplace")
 
 
-def _time(timestamp: int | None) -> str:
+def time_text(timestamp: int | None) -> str:
+    """A time in microseconds for people, UTC."""
     if timestamp is None:
         return "-"
     return datetime.fromtimestamp(timestamp / 1_000_000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]

@@ -24,13 +24,13 @@ PATIENCE = 600.0
 def persist(
     until_end: Annotated[bool, typer.Option("--until-end", help="Stop where the log ends now.")] = False,
     keep_days: Annotated[
-        float, typer.Option(min=0, help="Days for which decisions and predictions stay; 0: for ever.")
+        float, typer.Option(min=0, help="Days for which decisions, predictions and quality stay; 0: for ever.")
     ] = KEEP_DAYS,
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Go on where the log begins if retention took what was not stored.")
     ] = False,
 ) -> None:
-    """Store signals, decisions, orders, executions, positions, predictions and models in PostgreSQL until Ctrl-C."""
+    """Store signals, decisions, orders, executions, positions, predictions, models and data quality until Ctrl-C."""
     stop = asked_to_stop()
     with Context() as context:
         log, name = context.open_log(), log_name(context)

@@ -28,6 +28,8 @@ class Plan:
     """Whether an order-manager executes the signals, and the bridge must run."""
     learns: bool = False
     """Whether some strategy trains models."""
+    fetches: bool = False
+    """Whether history that somebody asks for is fetched from the exchange."""
 
     @property
     def pace(self) -> str:
@@ -53,19 +55,23 @@ class Plan:
     @property
     def followers(self) -> tuple[str, ...]:
         """The children that read what others write, in the order in which they can finish."""
-        return ("flow", "persist") if self.flow is Flow.trading else ("flow",)
+        return ("flow", "persist", "archive") if self.flow is Flow.trading else ("flow", "archive")
 
     def commands(self) -> dict[str, list[str]]:
         """The verb and options of each child, by its name, in the order in which they are started."""
         trading = {"persist": ["persist"]} if self.flow is Flow.trading else {}
         learn = {"learn": ["learn"]} if self.learns else {}
         bridge = {"bridge": ["bridge", "--every", "0"]} if self.live else {}
-        collect = ["--source", self.source, "--symbols", ",".join(self.symbols), "--speed", self.pace]
+        backfill = {"backfill": ["backfill", "work"]} if self.fetches else {}
+        market = ["--source", self.source, "--symbols", ",".join(self.symbols), "--speed", self.pace]
+        collect = [*market, "--flow", self.flow.value]
         return {
             "flow": ["run", self.flow.value, "--processes", str(self.processes)],
             **trading,
+            "archive": ["archive", "run"],
             **learn,
             **bridge,
+            **backfill,
             "api": ["serve"],
             "collect": ["collect", *collect],
         }

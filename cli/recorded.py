@@ -20,6 +20,8 @@ from schemas.topics import EVENTS
 
 TOPIC = "topic"
 """The source that is no recording: the topic events of the session in use."""
+PAST = ("archive", "history")
+"""The same topic as it was archived, or with what was fetched from the exchange."""
 BUSY = "process {pid} collects the same source: wait for it"
 
 
@@ -29,8 +31,8 @@ def log_of(context: Context, source: str = TOPIC, seconds: float = 0.0, seed: in
     Raises:
         UserError: when there is no such source, or nothing in it.
     """
-    if source == TOPIC:
-        return _in_use(context)
+    if source in (TOPIC, *PAST):
+        return _in_use(context, source)
     if source == "bybit":
         raise UserError("--source bybit: a backtest replays what was collected; collect it first, then say topic")
     folder = context.path("backtests", "sources", _name(context, source, seconds, seed))
@@ -41,9 +43,9 @@ def log_of(context: Context, source: str = TOPIC, seconds: float = 0.0, seed: in
     return SqliteLog(folder / "log")
 
 
-def _in_use(context: Context) -> Log:
-    """The log of the session in use."""
-    log = context.open_log()
+def _in_use(context: Context, source: str) -> Log:
+    """The log of the session in use, or its past."""
+    log = context.open_log("log" if source == TOPIC else source)
     if not any(info.name == EVENTS.name for info in log.topics()):
         log.close()
         raise UserError(
@@ -55,13 +57,17 @@ def _in_use(context: Context) -> Log:
 
 def absolute(source: str) -> str:
     """The source as it is found from everywhere."""
-    return source if source in (TOPIC, "demo") else ",".join(str(Path(part).resolve()) for part in source.split(","))
+    return (
+        source
+        if source in (TOPIC, *PAST, "demo")
+        else ",".join(str(Path(part).resolve()) for part in source.split(","))
+    )
 
 
 def said_of(source: str, seconds: float, seed: int) -> str:
     """What a report calls the source: no path of this machine."""
-    if source == TOPIC:
-        return "topic events"
+    if source in (TOPIC, *PAST):
+        return "topic events and history" if source == "history" else "topic events"  # an archive holds the same
     return f"demo, {seconds:g} s, seed {seed}" if source == "demo" else f"recorded {Path(source).name}"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,8 +21,9 @@ from cli.cluster import FINAL
 from cli.context import Context, Exit, UserError, amqp_url
 from cli.flows import Flow
 from cli.observe import Observer
-from cli.plan import Plan, plan
+from cli.plan import EXCHANGES, Plan, plan
 from cli.processes import GRACE, HURRY, Processes
+from cli.registries import start_registry
 from cli.screen import line, screen, summary
 from cli.strategies import account_of, in_force, strategies_of
 from cli.topics import create_topics
@@ -65,6 +67,8 @@ def run_dataflow(
         if wanted.flow is Flow.trading:
             learning = [one.learning.training.enabled for one in strategies_of(context)]
             wanted = replace(wanted, learns=any(learning))
+        if context.settings.backfill_enabled and wanted.source in EXCHANGES:
+            wanted = replace(wanted, fetches=True)
         with alone(context.path("run.lock"), ALREADY):
             Run(context, wanted, parent).go()
 
@@ -115,11 +119,15 @@ class Run:
         context = self.context
         self._show_key()
         sessions.choose(context.home, self.plan.session, fresh=self.plan.begins_anew)
+        if self.plan.begins_anew and context.settings.kafka_bootstrap_servers is None:
+            shutil.rmtree(context.archive, ignore_errors=True)  # of the log that is gone, wherever it lies
         self.env = {"DATABASE_URL": context.database_url()}
         Migrator(self.env["DATABASE_URL"]).up()
         log = context.open_log()
         refuse_older_session(log, self.plan, context.settings.shards)
         create_topics(log, context.settings)
+        for warning in start_registry(context):
+            self._say(warning)
         if self.plan.flow is Flow.trading:
             broadcast(log, context.settings.shards, self.control)
         return log

@@ -13,6 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from cli.archive_settings import ArchiveSettings
+from cli.backfill_settings import BackfillSettings
+from cli.exchange_settings import ExchangeSettings
 from cli.learning_settings import LearningSettings
 from cli.setting import setting
 
@@ -31,7 +34,7 @@ class SettingsError(Exception):
     """Settings that cannot be used; the message names each with what is allowed."""
 
 
-class Settings(LearningSettings):
+class Settings(LearningSettings, ExchangeSettings, BackfillSettings, ArchiveSettings):
     """Everything that the environment decides. What a strategy or a registry decides is in files."""
 
     model_config = SettingsConfigDict(env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True)
@@ -76,6 +79,11 @@ class Settings(LearningSettings):
         "FEATURE_SERVICE_DATASET_STORAGE_PATH", None, "Where datasets live; unset: datasets in LOCKSTEP_HOME",
         "a folder",
     )  # fmt: skip
+    dataset_workers: int | None = setting(
+        "FEATURE_SERVICE_DATASET_WORKERS", None,
+        "Processes that compute the rows of a large dataset; unset: one for each core, at most 8",
+        "a whole number from 1 to 8", ge=1, le=8,
+    )  # fmt: skip
     topic_prefix: str = setting(
         "LOCKSTEP_TOPIC_PREFIX", "", "Put before the name of every topic, for several installations on one cluster",
         "letters, digits, '.', '_' and '-'", pattern=r"^[A-Za-z0-9._-]{0,100}$",
@@ -83,6 +91,32 @@ class Settings(LearningSettings):
     registry: str = setting(
         "LOCKSTEP_REGISTRY", "full", "Feature registry", "a version in config/feature_registry, or a YAML file"
     )
+    registries: Path | None = setting(
+        "FEATURE_REGISTRY_VERSIONS_DIR", None,
+        "Where feature registries live that are created; unset: feature_registry in LOCKSTEP_HOME", "a folder",
+    )  # fmt: skip
+    legacy_registry: Path | None = setting(
+        "FEATURE_REGISTRY_PATH", None, "Registry file of an older installation, taken over as a version once", "a file"
+    )
+    migrate_registry: bool = setting(
+        "FEATURE_REGISTRY_AUTO_MIGRATE", True, "Whether FEATURE_REGISTRY_PATH is taken over", "true or false"
+    )
+    registry_from_table: bool = setting(
+        "FEATURE_REGISTRY_USE_DB", True,
+        "Whether a new log begins with the registry that was activated last, before LOCKSTEP_REGISTRY", "true or false",
+    )  # fmt: skip
+    quality_missing_limit: float = setting(
+        "DATA_QUALITY_MAX_MISSING_RATE", 0.01, "Share of missing data in five minutes above which there is an alert",
+        "a number from 0 to 1", ge=0, le=1,
+    )  # fmt: skip
+    quality_anomaly_limit: float = setting(
+        "DATA_QUALITY_MAX_ANOMALY_RATE", 0.01, "Share of impossible data in five minutes above which there is an alert",
+        "a number from 0 to 1", ge=0, le=1,
+    )  # fmt: skip
+    quality_desynchronisation_limit: float = setting(
+        "DATA_QUALITY_MAX_DESYNCHRONISATIONS", 3, "Times in five minutes that a book may be lost without an alert",
+        "a number from 0 on", ge=0,
+    )  # fmt: skip
     api_host: str = setting(
         "LOCKSTEP_API_HOST", "127.0.0.1", "Address that the API listens on", "an address of this machine", min_length=1
     )
@@ -290,6 +324,8 @@ def _masked(name: str, value: Any) -> str | None:
         return masked_url(value.get_secret_value()) if name.endswith("_URL") else "***"
     if SECRET.search(name):
         return "***"
+    if isinstance(value, dict):
+        return ",".join(f"{key}={item:g}" for key, item in value.items())
     return ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -8,10 +8,12 @@ import structlog
 from cli.settings import Settings
 from connectors.log import Log, LogError
 from schemas.output import TOPIC_OF
-from schemas.topics import TOPICS
+from schemas.topics import REGISTRIES, TOPICS
 
 HOUSEKEEPING = 600.0
 """Seconds between two rounds of retention."""
+KEPT = (REGISTRIES.name,)
+"""Never trimmed: it says what is in force also when the activation itself is long gone from ``events``."""
 
 
 def create_topics(log: Log, settings: Settings, prefix: str = "") -> None:
@@ -19,10 +21,10 @@ def create_topics(log: Log, settings: Settings, prefix: str = "") -> None:
     days = settings.retention_days
     retention = None if days is None else int(days * 86_400_000)
     for topic in TOPICS:
-        log.create(topic.name, settings.shards, topic.cleanup, retention)
+        log.create(topic.name, settings.shards, topic.cleanup, None if topic.name in KEPT else retention)
     if prefix:
         for name in dict.fromkeys(TOPIC_OF.values()):
-            log.create(prefix + name, settings.shards, retention_ms=retention)
+            log.create(prefix + name, settings.shards, retention_ms=None if name in KEPT else retention)
 
 
 def keep_house(open_log: Callable[[], Log]) -> None:

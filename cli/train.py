@@ -13,6 +13,7 @@ from cli.alone import alone
 from cli.context import Context, Exit, UserError
 from cli.flow import log_name, shards_of
 from cli.learn import ALREADY, LOCK, PATIENCE, writer
+from cli.sources import FromKept, Kept
 from cli.topics import create_topics
 from cli.workshop import gently, workshop
 from connectors.log import Log
@@ -35,21 +36,24 @@ def train(
     again: Annotated[
         str | None, typer.Option(help="Train this version once more; exit 1 unless it has the same bytes.")
     ] = None,
+    source: FromKept = Kept.log,
     answer: Annotated[str | None, typer.Option(hidden=True, help="What the daemon tells its child.")] = None,
 ) -> None:
     """Train a model from the log. Where ``lockstep learn`` runs it does so, otherwise it is done here, at once."""
-    with Context() as context, closing(context.open_log()) as log:
+    with Context() as context, closing(context.open_log()) as log, closing(context.open_log(source)) as past:
         create_topics(log, context.settings)
         shards = shards_of(log, context.settings.shards)
         if answer is not None:
-            _answer(context, log, shards, json.loads(answer))
+            _answer(context, log, past, shards, json.loads(answer))
         elif again is not None:
-            _again(context, log, shards, again)
+            _again(context, past, shards, again)
         else:
-            _train(context, log, shards, strategy, symbol, wait)
+            _train(context, log, past, shards, strategy, symbol, wait)
 
 
-def _train(context: Context, log: Log, shards: int, strategy: str | None, symbol: str | None, wait: bool) -> None:
+def _train(
+    context: Context, log: Log, past: Log, shards: int, strategy: str | None, symbol: str | None, wait: bool
+) -> None:
     from dataflows.learn import put
 
     governor = known(log, shards)
@@ -68,18 +72,18 @@ def _train(context: Context, log: Log, shards: int, strategy: str | None, symbol
             return
         put(log, shards, request)
         typer.echo(f"lockstep learn does not run: training {request.strategy} here")
-        _told(_here(context, log, shards, request))
+        _told(_here(context, log, past, shards, request))
 
 
-def _here(context: Context, log: Log, shards: int, request: Train) -> TrainingDone:
-    """Make it in this process, and begin its time in shadow, as the daemon would."""
+def _here(context: Context, log: Log, past: Log, shards: int, request: Train) -> TrainingDone:
+    """Make it in this process from what is in ``past``, and begin its time in shadow, as the daemon would."""
     from dataflows.learn import Learner
     from dataflows.retrain import InProcess
 
     url = context.database_url()
     with Lease(url, "train/0", PATIENCE) as lease, Lease(url, "models/0", PATIENCE) as writing:
         lease.take(f"learn {log_name(context)}", 0)
-        shop = workshop(context, log, url, shards)
+        shop = workshop(context, past, url, shards)
         learner = Learner(log, shards, InProcess(shop), sole=writer(writing, context))
         learner.step()
         learner.close()
@@ -139,7 +143,7 @@ def _told(done: TrainingDone) -> None:
     typer.echo(f"{done.version}: {done.rows:,} rows in {done.seconds:.1f} s; on the test split: {figures}")
 
 
-def _answer(context: Context, log: Log, shards: int, wanted: dict[str, Any]) -> None:
+def _answer(context: Context, log: Log, past: Log, shards: int, wanted: dict[str, Any]) -> None:
     """A training for the daemon, in a process of its own: what came of it goes on the log."""
     from dataflows.learn import put
     from dataflows.retrain import retrain
@@ -149,7 +153,7 @@ def _answer(context: Context, log: Log, shards: int, wanted: dict[str, Any]) -> 
     governor = known(log, shards)
     settings = governor.force.strategies[wanted["strategy"]]
     champion = InForce(*wanted["champion"]) if wanted["champion"] else None
-    shop = workshop(context, log, context.database_url(), shards)
+    shop = workshop(context, past, context.database_url(), shards)
     done = retrain(
         shop, settings, wanted["trigger"], wanted["symbol"], tuple(wanted["requests"]), champion, governor.clock or None
     )

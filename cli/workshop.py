@@ -103,9 +103,10 @@ class Apprentice:
     Killed together with us or alone, it leaves nothing but a version that nobody uses; the request waits on.
     """
 
-    def __init__(self, context: Context, children: Processes, env: dict[str, str]) -> None:
+    def __init__(self, context: Context, children: Processes, env: dict[str, str], source: str = "log") -> None:
         self.context = context
         self.children = children
+        self.source = source
         self.env = {**ONE_THREAD, **env}
 
     def start(
@@ -127,7 +128,8 @@ class Apprentice:
                 "champion": champion,
             }
         )
-        self.children.start(TRAINING, [sys.executable, "-m", "cli.main", "train", "--answer", said], self.env)
+        command = [sys.executable, "-m", "cli.main", "train", "--source", self.source, "--answer", said]
+        self.children.start(TRAINING, command, self.env)
         return None
 
     def busy(self) -> bool:

@@ -50,6 +50,17 @@ class Feed(Protocol):
 
 
 @runtime_checkable
+class Choosing(Protocol):
+    """A feed that can be told which channels are wanted; until then it brings all of them."""
+
+    async def choose(self, channels: frozenset[Channel]) -> None:
+        """Bring these channels from now on, and no others. One that is added while data flow begins with gaps, from
+        when it was missing on; the feed sees to the candles that it has no history of. What it brings already goes on
+        undisturbed."""
+        ...
+
+
+@runtime_checkable
 class Acknowledging(Protocol):
     """A feed whose sender keeps everything until it hears that it is safe."""
 

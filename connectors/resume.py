@@ -75,13 +75,15 @@ def read_tail(log: Log, shard: int) -> Tail:
     return Tail(clock, frozenset(sources))
 
 
-def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: int) -> list[Gap]:
+def restart_gaps(
+    log: Log, shards: int, symbols: Collection[str] | None, now: int, channels: Collection[Channel] = CHANNELS
+) -> list[Gap]:
     """A gap per symbol and channel from the end of the log to ``now`` (microseconds UTC); none on an empty log.
 
     Their ``recv`` is the shard's clock: they are to stand before the tick that turns it, so that the seconds which that
     tick closes are tainted.
 
-    With ``symbols``, for every channel of those; otherwise for whatever was collected last. A shard whose clock is not
+    With ``symbols``, for all ``channels`` of those; otherwise for what was collected last. A shard whose clock is not
     before ``now`` gets none.
     """
     gaps = []
@@ -98,9 +100,9 @@ def restart_gaps(log: Log, shards: int, symbols: Collection[str] | None, now: in
         if not 0 < tail.clock < now:
             continue
         if symbols is None:
-            wanted = sorted(tail.sources)
+            wanted = sorted(source for source in tail.sources if source[1] in channels)
         else:
-            wanted = [(name, channel) for name in sorted(set(symbols)) for channel in CHANNELS]
+            wanted = [(name, channel) for name in sorted(set(symbols)) for channel in channels]
         gaps += [
             Gap(symbol=name, ts=now, recv=tail.clock, channel=channel, reason=REASON, start=tail.clock, end=now)
             for name, channel in wanted

@@ -6,21 +6,24 @@ from zlib import crc32
 import msgspec
 import structlog
 
+from connectors.activations import Placed as Activated
 from connectors.log import Log, LogError, Record
 from connectors.log.span import span
-from connectors.lookback import PastLost, lookback_offset
+from connectors.lookback import PastLost, lookback_offset, time_at
 from dataflows import trading
 from dataflows.admission import BY, Admission
 from dataflows.backtest import Range, Request
 from dataflows.code import code_digest
 from dataflows.history import MARKS, Placed, controls, in_force
 from dataflows.positions import Place
+from dataflows.registries import Registries
 from operators.features.featureset import FeatureSet
 from operators.trading.stage import InForce
 from schemas.account import AccountConfigured
 from schemas.codec import encode
 from schemas.events import Control
 from schemas.model import ModelActivated
+from schemas.registry import RegistryActivated
 from schemas.strategy import Strategy, StrategyConfigured
 
 STEP = 500
@@ -41,6 +44,7 @@ class Question(msgspec.Struct):
         account: in force where the log has none.
         source: what the events are, for the record.
         models: in force all the way, by strategy, instead of the log's (None there: warm-up); None: the log's.
+        own_registry: the features that are asked with count all the way, whatever registry the log activates.
     """
 
     first: Place
@@ -51,6 +55,7 @@ class Question(msgspec.Struct):
     account: AccountConfigured
     source: str
     models: Mapping[str, InForce | None] | None = None
+    own_registry: bool = False
 
     def activations(self) -> tuple[ModelActivated, ...] | None:
         """``models`` as the events that put them in force."""
@@ -69,7 +74,7 @@ def ask(log: Log, shards: int, features: FeatureSet, registry: str, question: Qu
     Args:
         log: where the events are.
         shards: how many shards they have.
-        features: those of the registry.
+        features: of the registry in force before the log activates one.
         registry: the registry's digest.
         question: what is asked.
 
@@ -83,14 +88,18 @@ def ask(log: Log, shards: int, features: FeatureSet, registry: str, question: Qu
     strategies, where = _strategies(placed, question)
     own = where != "the log"
     models = question.activations()
-    admission = Admission(own, question.only or None, models is not None)
+    admission = Admission(own, question.only or None, models is not None, question.own_registry)
     begin = [
         _begin(found, first, strategies, own, admission, question)
         for found, (first, _) in zip(placed, limits, strict=True)
     ]
+    registries = [Registries(features, [] if question.own_registry else _activated(found)) for found in placed]
     ranges = [
-        _range(log, shard, first, stop, trading.lookback(features), events)
+        _range(log, shard, first, stop, registries[shard], events)
         for shard, ((first, stop), events) in enumerate(zip(limits, begin, strict=True))
+    ]
+    versions = [
+        found.versions(each.first, each.begins) for found, each in zip(registries, ranges, strict=True) if each.begins
     ]
     return Request(
         tuple(ranges),
@@ -101,9 +110,10 @@ def ask(log: Log, shards: int, features: FeatureSet, registry: str, question: Qu
         where,
         question.source,
         registry,
-        features.version,
+        ", ".join(dict.fromkeys(name for names in versions for name in names)) or features.version,
         code_digest(),
         models,
+        question.own_registry,
     )
 
 
@@ -153,7 +163,8 @@ def _begin(
 
     A log that configures a paper account later on, beside strategies of its own, says itself when trading begins.
     """
-    before = [event for event in in_force(placed, first) if admission.admits(event)]
+    known = [event for event in in_force(placed, first) if admission.admits(event)]
+    before = [event for event in known if not isinstance(event, RegistryActivated)]
     has_account = any(isinstance(event, AccountConfigured) for event in before)
     later = any(isinstance(event, AccountConfigured) and admission.admits(event) for _, event in placed)
     events: list[Control] = [] if has_account or (later and not own) else [_account([placed], question)]
@@ -164,7 +175,11 @@ def _begin(
     return tuple(encode(event) for event in events)
 
 
-def _range(log: Log, shard: int, first: int, stop: int, lookback: int, events: tuple[bytes, ...]) -> Range:
+def _activated(placed: Sequence[Placed]) -> list[Activated]:
+    return [Activated(offset, event) for offset, event in placed if isinstance(event, RegistryActivated)]
+
+
+def _range(log: Log, shard: int, first: int, stop: int, registries: Registries, events: tuple[bytes, ...]) -> Range:
     if first >= stop:
         return Range(first, stop, first, 0, 0, "", events)
     head = _first_of_market(log, shard, first, stop)
@@ -172,7 +187,9 @@ def _range(log: Log, shard: int, first: int, stop: int, lookback: int, events: t
         return Range(first, stop, first, 0, 0, "", events)
     tail = _last_of_market(log, shard, first, stop)
     mark = f"{crc32(head.value or b''):08x}{crc32(tail.value or b''):08x}"
-    return Range(first, stop, _warm(log, shard, first, head, lookback), head.timestamp, tail.timestamp, mark, events)
+    warm = _warm(log, shard, first, head, registries.lookback(trading.lookback, first, head.timestamp))
+    before = registries.before(warm, time_at(log, shard, warm))
+    return Range(first, stop, warm, head.timestamp, tail.timestamp, mark, events, before)
 
 
 def _warm(log: Log, shard: int, first: int, head: Record, lookback: int) -> int:

@@ -45,7 +45,8 @@ class Range(msgspec.Struct, frozen=True):
     """What of one shard is replayed: offsets ``first`` up to, not including, ``stop``, after a warm-up from ``warm``.
 
     ``begins`` and ``ends`` are the times of its first and last market event (microseconds UTC), 0 where there is none;
-    ``mark`` tells the range from that of another log; ``events`` are in force from the first offset on.
+    ``mark`` tells the range from that of another log; ``events`` are in force from the first offset on, ``before`` are
+    the activations of feature registries that count where the warm-up begins.
     """
 
     first: int
@@ -55,13 +56,16 @@ class Range(msgspec.Struct, frozen=True):
     ends: int
     mark: str
     events: tuple[bytes, ...] = ()
+    before: tuple[bytes, ...] = ()
 
 
 class Request(msgspec.Struct, frozen=True):
     """Everything that a backtest's result depends on.
 
     ``own``: the strategies are the backtest's, not the log's; ``only``: no others count. ``models``: the activations of
-    the backtest, instead of the log's (None: the log's count). ``registry`` and ``code`` are digests.
+    the backtest, instead of the log's (None: the log's count). ``registry`` and ``code`` are digests: the registry is
+    the one in force before the log activates any, or all the way with ``own_registry``; ``registry_version`` names all
+    that count.
     """
 
     ranges: tuple[Range, ...]
@@ -75,10 +79,12 @@ class Request(msgspec.Struct, frozen=True):
     registry_version: str
     code: str
     models: tuple[ModelActivated, ...] | None = None
+    own_registry: bool = False
 
     def admission(self) -> Admission:
         """What of the log's control events counts."""
-        return Admission(self.own, None if self.only is None else frozenset(self.only), self.models is not None)
+        only = None if self.only is None else frozenset(self.only)
+        return Admission(self.own, only, self.models is not None, self.own_registry)
 
     @property
     def id(self) -> str:
@@ -151,7 +157,7 @@ def engine(features: FeatureSet, request: Request, progress: Progress | None, mo
 
 def beginning(found: Range) -> Beginning:
     """The market is known before the first offset; everything else begins there, with what is in force."""
-    return Beginning(asleep=found.first - 1, events=found.events, quiet=found.first)
+    return Beginning(asleep=found.first - 1, events=found.events, quiet=found.first, before=found.before)
 
 
 def build(

@@ -13,17 +13,20 @@ from connectors.appender import Appender
 from connectors.buffer import Buffer
 from connectors.collector import Collector, Enrich, Summary, alone
 from connectors.commands import Commands
-from connectors.feeds import Acknowledging, Feed, Item, Lost
-from connectors.log import Log
+from connectors.feeds import CHANNELS, Acknowledging, Choosing, Feed, Item, Lost
+from connectors.log import Log, LogUnavailable
 from connectors.pace import wall_clock
 from connectors.resume import restart_gaps
-from schemas.market import Kline
+from dataflows.subscriptions import Subscriptions
+from schemas.market import Channel, Gap, Kline
 from schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
 
 BUFFER_LIMIT = 100_000
 """Records that are kept while the log is away: about 100 MB, and some 20 minutes of two busy symbols."""
 LAST_WORDS = 30.0
 PROGRESS_SECONDS = 0.25
+CHOOSING = 0.25
+"""Seconds between two looks for another feature registry."""
 _CHUNK = 1_000
 
 
@@ -39,6 +42,7 @@ async def collect(
     progress: Callable[[Summary], None] | None = None,
     clock: Callable[[], int] = wall_clock,
     last_words: float = LAST_WORDS,
+    subscriptions: Subscriptions | None = None,
 ) -> Summary:
     """Collect until the feed ends or ``stop`` is set; returns what was done.
 
@@ -54,13 +58,15 @@ async def collect(
         progress: told a few times a second how far it is.
         clock: the wall clock, microseconds UTC.
         last_words: seconds to wait at the end for a log that is away.
+        subscriptions: which channels are wanted, now and then; None: all of them.
 
     Raises:
         LogError: when the log refuses what is written, for instance because ``events`` has another number of shards.
     """
     buffer = Buffer(buffer_limit if feed.live else sys.maxsize)
     appender = Appender(log, buffer)
-    session = _Session(feed, log, appender, Collector(buffer, shards, enrich, symbols), progress, clock)
+    collector = Collector(buffer, shards, enrich, symbols)
+    session = _Session(feed, log, appender, collector, progress, clock, subscriptions)
     stopped = (stop or asyncio.Event()).wait()
     work = [appender.run(), session.run(), stopped]
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(_plain(part)) for part in work]
@@ -97,6 +103,7 @@ class _Session:
         collector: Collector,
         progress: Callable[[Summary], None] | None,
         clock: Callable[[], int],
+        subscriptions: Subscriptions | None,
     ) -> None:
         self.feed = feed
         self.log = log
@@ -106,18 +113,22 @@ class _Session:
         self.commands = Commands(log, collector.shards, feed.resync)
         self.progress = progress
         self.clock = clock
+        self.subscriptions = subscriptions if isinstance(feed, Choosing) else None
+        self.channels: frozenset[Channel] = frozenset(CHANNELS)
         self.started = self.told = time.monotonic()
 
     async def run(self) -> None:
         """Collect until the feed ends."""
         await self.appender.in_thread(self._create)
         await self.appender.in_thread(self.commands.begin)
-        obeying = asyncio.create_task(self.commands.run())
-        collecting = asyncio.create_task(self._collect())
+        if self.subscriptions is not None:
+            await self._choose(self.subscriptions)
+        parts = (self.commands.run(), self._keep_choosing(), self._collect())
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
-            await _first([obeying, collecting])
+            await _first(tasks)
         finally:
-            await _cancel([obeying, collecting])
+            await _cancel(tasks)
 
     def summary(self) -> Summary:
         """What was done so far."""
@@ -131,6 +142,25 @@ class _Session:
     def _create(self) -> None:
         for topic in (EVENTS, DEAD_LETTERS, COMMANDS):
             self.log.create(topic.name, self.shards, topic.cleanup)
+
+    async def _keep_choosing(self) -> None:
+        """Follow the activations of feature registries for as long as anything is collected."""
+        while True:
+            await asyncio.sleep(CHOOSING)
+            if self.subscriptions is not None:
+                await self._choose(self.subscriptions)
+
+    async def _choose(self, subscriptions: Subscriptions) -> None:
+        try:
+            clock = max(self.collector.clock, self.clock() if self.feed.live else 0)
+            wanted = await self.appender.in_thread(lambda: subscriptions.wanted(clock))
+        except LogUnavailable as error:
+            structlog.get_logger().warning("subscriptions.away", problem=str(error))
+            return
+        if wanted != self.channels and isinstance(self.feed, Choosing):
+            self.channels = wanted
+            await self.feed.choose(wanted)
+            structlog.get_logger().info("subscriptions.chosen", channels=sorted(wanted))
 
     async def _collect(self) -> None:
         if self.feed.live:
@@ -148,17 +178,20 @@ class _Session:
     async def _begin(self, now: int) -> None:
         """Record what is missing since the end of each shard, turn its clock to ``now``, and add the candles before."""
         known = self.collector.symbols or self.feed.symbols
-        gaps = await self.appender.in_thread(lambda: restart_gaps(self.log, self.shards, known, now))
+        gaps = await self.appender.in_thread(lambda: self._restart_gaps(known, now))
         if gaps:
             self.feed.resume(now)
             structlog.get_logger().warning("collector.restarted", symbols=len({gap.symbol for gap in gaps}), until=now)
-        klines: list[Kline] = await self.feed.history()
+        klines: list[Kline] = await self.feed.history() if "kline" in self.channels else []
         self.collector.missed(gaps)
         self.collector.tick(now)
         for first in range(0, len(klines), _CHUNK):
             self.collector.feed(klines[first : first + _CHUNK])
             self.appender.ready()
             await self.appender.room()
+
+    def _restart_gaps(self, known: Collection[str] | None, now: int) -> list[Gap]:
+        return restart_gaps(self.log, self.shards, known, now, [name for name in CHANNELS if name in self.channels])
 
     async def _take(self, batch: list[Item]) -> None:
         if self.feed.live:

@@ -7,11 +7,11 @@ from typing import Any
 from connectors.log import Log, LogError, Record
 from dataflows import trading
 from dataflows.admission import Admission
-from dataflows.backtest import Request
+from dataflows.backtest import Request, beginning
 from dataflows.digest import records
 from dataflows.history import MARKS
 from dataflows.rebuild import Memory, Start, begin_at
-from operators.engine import Beginning, Engine, Raw
+from operators.engine import Engine, Raw
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
 from operators.online.models import NO_MODELS, Models
@@ -75,8 +75,12 @@ class Place:
 
 def live(log: Log, shards: int, features: FeatureSet) -> Place:
     """The trading flow of a log."""
-    memory = Memory(trading.lookback(features), trading.layouts(features)[1])
-    return Place(log, log, shards, lambda shard, offset: begin_at(log, shard, offset, memory), lambda message: True)
+    memory = Memory(features, trading.lookback, trading.layouts(features)[1])
+
+    def begin(shard: int, offset: int) -> Start:
+        return begin_at(log, shard, offset, memory, offset + 1)
+
+    return Place(log, log, shards, begin, lambda message: True)
 
 
 def of_backtest(log: Log, own: Log, request: Request) -> Place:
@@ -84,8 +88,7 @@ def of_backtest(log: Log, own: Log, request: Request) -> Place:
     admission = request.admission()
 
     def begin(shard: int, offset: int) -> Start:
-        found = request.ranges[shard]
-        return Start(found.warm, Beginning(found.first - 1, events=found.events, quiet=found.first))
+        return Start(request.ranges[shard].warm, beginning(request.ranges[shard]))
 
     return Place(log, own, len(request.ranges), begin, lambda message: _admitted(admission, message))
 
@@ -95,7 +98,7 @@ def explain(place: Place, features: FeatureSet, signal_id: str, models: Models =
 
     Raises:
         UnknownSignal: when the log has no signal of this id.
-        OtherRegistry: when it was made with other features than ``features``.
+        OtherRegistry: when it was made with other features than ``features``, or those that the log activated.
         PastLost: when the log no longer holds what the engine must be fed.
     """
     recorded = _find(place, "signals", signal_id)
@@ -105,17 +108,13 @@ def explain(place: Place, features: FeatureSet, signal_id: str, models: Models =
             " with --run of which backtest it is"
         )
     signal = decode_signal(recorded.value or b"")
-    if signal.feature_registry_version != features.version:
-        raise OtherRegistry(
-            f"signal {signal_id} was made with feature registry {signal.feature_registry_version}, the settings name"
-            f" {features.version}: set LOCKSTEP_REGISTRY to the file of that version"
-        )
     decided = _find(place, "decisions", signal_id)
     shard, offset = signal.origin.shard, signal.origin.offset
     start = place.begin(shard, offset)
     engine = trading.engine(features, shard, models)
     engine.beginning = start.beginning
     outputs, vector, message = _feed(place, engine, start.offset, offset, signal.symbol)
+    _check_registry(engine, signal)
     made = {output.value for output in outputs if output.origin.offset == offset}
     bids, asks = _book(engine, signal.symbol)
     return Explanation(
@@ -129,6 +128,16 @@ def explain(place: Place, features: FeatureSet, signal_id: str, models: Models =
         start.offset,
         start.beginning.asleep if start.beginning and start.beginning.state is not None else None,
     )
+
+
+def _check_registry(engine: Engine, signal: TradingSignal) -> None:
+    market = engine.stages[0]
+    assert isinstance(market, MarketStage), "the market stands first"
+    if signal.feature_registry_version != market.features.version:
+        raise OtherRegistry(
+            f"signal {signal.signal_id} was made with feature registry {signal.feature_registry_version}; by settings"
+            f" and log {market.features.version} was in force: set LOCKSTEP_REGISTRY to the file of that version"
+        )
 
 
 def _find(place: Place, topic: str, signal_id: str) -> Record | None:

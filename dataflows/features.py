@@ -1,4 +1,4 @@
-"""The ``features`` flow: events in, feature vectors out."""
+"""The ``features`` flow: events in; feature vectors, and how good the data are, out."""
 
 from functools import partial
 
@@ -9,26 +9,30 @@ from bytewax.outputs import Sink
 
 from dataflows.recipe import Begin, at_once
 from dataflows.shards import ShardLogic
-from operators.engine import Cursor, Engine
+from operators.engine import Cursor, Engine, Stage
 from operators.features.featureset import FeatureSet
 from operators.market import MarketStage
+from operators.quality.stage import LOOKBACK, QualityStage
 
 NAME = "features"
-WRITES: tuple[str, ...] = ("quality", "commands", "dead-letters", "features")
-COMPARED: tuple[str, ...] = ("features", "quality")
+WRITES: tuple[str, ...] = ("quality", "quality-minutes", "commands", "dead-letters", "registries", "features")
+COMPARED: tuple[str, ...] = ("features", "quality", "quality-minutes", "registries")
+AWAKE = 2
+"""Both stages forget by themselves."""
 
 
 def engine(features: FeatureSet, shard: int) -> Engine:
-    """The engine of one shard: a single ``market`` stage."""
+    """The engine of one shard: the market, and what is to be said of its data."""
 
-    def stages(cursor: Cursor) -> list[MarketStage]:
-        return [MarketStage(features, cursor)]
+    def stages(cursor: Cursor) -> list[Stage]:
+        market = MarketStage(features, cursor, follows=True)
+        return [market, QualityStage(cursor, market)]
 
-    return Engine(shard, stages)
+    return Engine(shard, stages, awake=AWAKE)
 
 
 def build(source: Source, sink: Sink, features: FeatureSet, begin: Begin = at_once) -> Dataflow:
-    """events -> quality, commands, dead-letters, features. Live, replay and parity differ in source and sink alone."""
+    """events -> quality ... features. Live, replay and parity differ in source and sink alone."""
     logic = partial(ShardLogic, partial(engine, features), begin)
     flow = Dataflow(NAME)
     events = op.input("events", flow, source)  # (shard, (number, [(offset, value)]))
@@ -39,9 +43,9 @@ def build(source: Source, sink: Sink, features: FeatureSet, begin: Begin = at_on
 
 def lookback(features: FeatureSet) -> int:
     """How far back, in microseconds, a replay must begin to find the same values."""
-    return MarketStage(features, Cursor(0)).lookback
+    return max(MarketStage(features, Cursor(0)).lookback, LOOKBACK)
 
 
 def layouts(features: FeatureSet) -> tuple[str, str]:
     """It needs no checkpoints: everything it keeps is found again by looking back."""
-    return f"MarketStage/{MarketStage.layout}", ""
+    return f"MarketStage/{MarketStage.layout} QualityStage/{QualityStage.layout}", ""

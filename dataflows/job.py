@@ -13,10 +13,9 @@ from connectors.lookback import PastLost
 from connectors.sink import Counters, LogSink, Take, Unleased
 from connectors.source import LogSource, ResumeTrimmed, stop_at_end
 from dataflows import recovery
-from dataflows.checkpoints import TOPIC
 from dataflows.parity import CompareSink, Parity
 from dataflows.positions import Place
-from dataflows.rebuild import Memory, Start, begin_at, resume
+from dataflows.rebuild import Memory, Start, begin_at, cold, resume
 from dataflows.recipe import Recipe
 from dataflows.recovery import StateUnusable
 from dataflows.run import EPOCH, own_errors, run, tune_gc
@@ -35,7 +34,7 @@ class Job:
         recipe: the flow.
         log: where the topics are.
         shards: how many shards each has.
-        registry: the features to compute.
+        registry: the features to compute, until an activation on the log says otherwise.
         batch: the most messages a poll takes; it changes speed and memory, never results.
     """
 
@@ -46,11 +45,13 @@ class Job:
         self.registry = registry
         self.features = FeatureSet.compile(registry)
         self.batch = batch
-        self.lookback = recipe.lookback(self.features)
         self.layout, self.remembered = recipe.layouts(self.features)
 
     def signature(self, log_name: str) -> str:
-        """What a recovery directory must have been made for: state layout, registry, log."""
+        """What a recovery directory must have been made for: state layout, registry, log.
+
+        Not the registries that were activated on the log, which are part of the state: an activation costs no rebuild.
+        """
         described = [str(STATE), self.layout, str(self.shards), log_name, self.registry.version]
         for entry in self.registry.entries:
             params = sorted(entry.feature.params.items())
@@ -112,21 +113,21 @@ class Job:
                 if not accept_loss:
                     raise
                 structlog.get_logger().warning("flow.loss_accepted", loss=str(error))
-                return Start(self.log.start("events", shard))
+                return cold(self.log, shard, self.log.start("events", shard), self._memory(prefix))
 
         return start
 
     def _memory(self, prefix: str) -> Memory:
-        return Memory(self.lookback, self.remembered, prefix + TOPIC)
+        return Memory(self.features, self.recipe.lookback, self.remembered, prefix)
 
     def replay(self, first: Place, last: Place, prefix: str) -> Counters:
         """Feed a range through the flow again, into topics named ``prefix`` + topic.
 
         The market stage starts cold at ``first``: values whose look-back reaches further are ``null``. So do the
-        others, unless they begin at the first event of the log.
+        others, unless they begin at the first event of the log. The registry is the one in force there.
         """
         ranges = self.ranges(first, last)
-        starts = {shard: Start(offsets[0]) for shard, offsets in ranges.items()}
+        starts = {shard: cold(self.log, shard, offsets[0], self._memory("")) for shard, offsets in ranges.items()}
         counters = Counters()
         for topic in self.recipe.WRITES:
             self.log.create(prefix + topic, self.shards)
@@ -159,7 +160,7 @@ class Job:
         first, last = offsets
         if first >= last:
             return Start(first)
-        return begin_at(self.log, shard, first, self._memory(""))
+        return begin_at(self.log, shard, first, self._memory(""), last)
 
     def _run(
         self, starts: Mapping[int, Start], ranges: Mapping[int, tuple[int, int]], sink: LogSink | CompareSink

@@ -82,8 +82,8 @@ def models_at(
     published = _vector(log, shard, symbol, time)
     recorded = decode_vector(published)
     offset = recorded.origin.offset
-    memory = Memory(trading.lookback(features), trading.layouts(features)[1])
-    start = begin_at(log, shard, offset, memory)
+    memory = Memory(features, trading.lookback, trading.layouts(features)[1])
+    start = begin_at(log, shard, offset, memory, offset + 1)
     engine = trading.engine(features, shard, models)
     engine.beginning = start.beginning
     made = set(_feed(log, engine, start.offset, offset))

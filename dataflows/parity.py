@@ -48,7 +48,7 @@ class CompareSink(FixedPartitionedSink[Output, None]):
 
     Args:
         log: where the published topics are.
-        topics: the topics to compare; outputs for others are ignored.
+        topics: the topics to compare, as far as the log has them; outputs for others are ignored.
         ranges: per shard, the event offsets [from, to) whose outputs are compared; earlier ones warm the engine up.
         parity: where the findings go.
     """
@@ -71,9 +71,11 @@ class CompareSink(FixedPartitionedSink[Output, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Part":
         shard = int(for_part)
+        there = {info.name for info in self.log.topics()}
         published = {
             topic: _Published(self.log, topic, shard, self.ranges[shard], self.parity.topics[topic])
             for topic in self.topics
+            if topic in there
         }
         return _Part(published)
 

@@ -1,4 +1,4 @@
-"""persist: signals, decisions, account, events, predictions, models -> PostgreSQL.
+"""persist: signals, decisions, account, events, predictions, models, quality -> PostgreSQL.
 
 A plain loop over readers and not a Bytewax flow: how far each shard was read stands in the database and is written in
 the transaction that writes the rows, which alone makes them exactly once. Recovery state beside it would be a second
@@ -17,10 +17,12 @@ from connectors.patience import PATIENCE, patiently
 from connectors.postgres.old_rows import prune
 from connectors.postgres.stored import AWAY, Place, Shard, Stored, Taken
 from dataflows.persist_feed import Feed, begin_at
-from schemas.topics import ACCOUNT, DECISIONS, EVENTS, MODELS, PREDICTIONS, SIGNALS
+from schemas.topics import ACCOUNT, DECISIONS, EVENTS, MODELS, PREDICTIONS, QUALITY, QUALITY_MINUTES, SIGNALS
 
 LOGGER = structlog.get_logger()
-READS = (ACCOUNT.name, EVENTS.name, DECISIONS.name, SIGNALS.name, PREDICTIONS.name, MODELS.name)
+READS = tuple(
+    topic.name for topic in (ACCOUNT, EVENTS, DECISIONS, SIGNALS, PREDICTIONS, MODELS, QUALITY, QUALITY_MINUTES)
+)
 """The topics in the order in which a round writes them: an exit signal finds its position there."""
 BATCH = 2_000
 PAUSE = 0.1
@@ -56,7 +58,7 @@ class Persist:
         shards: how many each has.
         stored: the tables.
         check: called when the database came back: raises when somebody else stores the log now.
-        keep_days: how long decisions and predictions are kept after they were written; 0: for ever.
+        keep_days: how long decisions, predictions and quality are kept after they were written; 0: for ever.
         accept_loss: go on where a shard begins if retention took what was not stored.
         patience: seconds to wait for a database that is away.
     """
@@ -162,7 +164,7 @@ class Persist:
         return all(shard in now and now[shard].position == after.position for shard, (_, after) in moves.items())
 
     def _tidy(self) -> None:
-        """Remove old decisions and predictions; a database that is away just now is asked next time."""
+        """Remove old decisions, predictions and quality; a database that is away just now is asked next time."""
         if not self.keep_days:
             return
         try:

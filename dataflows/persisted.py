@@ -10,6 +10,8 @@ from connectors.postgres.execution_rows import execution_rows
 from connectors.postgres.model_rows import activation_rows, change_rows
 from connectors.postgres.position_state_rows import OpenPositions
 from connectors.postgres.prediction_rows import prediction_rows
+from connectors.postgres.quality_rows import minute_rows, quality_rows
+from connectors.postgres.registry_rows import registry_rows
 from connectors.postgres.signal_rows import signal_rows
 from connectors.postgres.stored import Shard, Taken
 from schemas.account import AccountConfigured, Execution, OrderEvent, PositionEvent
@@ -20,15 +22,21 @@ from schemas.codec import (
     decode_event,
     decode_model_change,
     decode_prediction,
+    decode_quality,
+    decode_quality_minute,
     decode_signal,
 )
 from schemas.model import ModelActivated
+from schemas.registry import RegistryActivated
 from schemas.strategy import StrategyConfigured
-from schemas.topics import ACCOUNT, DECISIONS, EVENTS, MODELS, PREDICTIONS, SIGNALS
+from schemas.topics import ACCOUNT, DECISIONS, EVENTS, MODELS, PREDICTIONS, QUALITY, QUALITY_MINUTES, SIGNALS
 
 UNFIT = (*UNREADABLE, ValueError, OverflowError)
 """What a record raises that cannot become a row."""
-CONCERNS_US = (b'"order"', b'"position"', b'"account.configured"', b'"strategy.configured"', b'"model.activated"')
+CONCERNS_US = (
+    b'"order"', b'"position"', b'"account.configured"', b'"strategy.configured"', b'"model.activated"',
+    b'"registry.activated"',
+)  # fmt: skip
 """One of these is in every event that becomes a row: market data need not be decoded."""
 
 
@@ -46,6 +54,8 @@ class Rows:
             SIGNALS.name: lambda offset, value: signal_rows(decode_signal(value)),
             PREDICTIONS.name: lambda offset, value: prediction_rows(decode_prediction(value)),
             MODELS.name: lambda offset, value: change_rows(decode_model_change(value)),
+            QUALITY.name: lambda offset, value: quality_rows(decode_quality(value)),
+            QUALITY_MINUTES.name: lambda offset, value: minute_rows(decode_quality_minute(value)),
         }
         self._make = makers[shard[0]]
 
@@ -92,6 +102,8 @@ class Rows:
             return settings_rows(record, place)
         elif isinstance(record, ModelActivated) and self.shard[1] == 0:
             return activation_rows(record)
+        elif isinstance(record, RegistryActivated) and self.shard[1] == 0:
+            return registry_rows(record)
         elif isinstance(record, OrderEvent) and record.origin is None:
             return order_rows(record, place)
         elif isinstance(record, PositionEvent) and record.origin is None:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from connectors.control import FIRST, log_time
+from dataflows.registries import registry_named
 from dataflows.retrain_range import Spans, dataset_request
 from dataflows.training import SPLITS, Making, rows_of
 from dataflows.trial import CANDIDATE
@@ -108,16 +109,17 @@ def again(shop: Workshop, record: ModelRecord) -> Trained:
     from learning.training import settings_of
 
     target, training = settings_of(record)
-    if record.feature_registry_version != shop.registry.version:
+    registry = registry_named(shop.log, shop.registry, record.feature_registry_version)
+    if registry is None:
         raise CannotTrain(
-            f"model {record.version} was trained with registry version {record.feature_registry_version}, and"
-            f" {shop.registry.version} is in use: set LOCKSTEP_REGISTRY"
+            f"model {record.version} was trained with registry version {record.feature_registry_version}, which was"
+            f" never activated on this log, and {shop.registry.version} is in use: set LOCKSTEP_REGISTRY"
         )
     periods = Spans(*((record.splits[name].start, record.splits[name].end) for name in SPLITS))
     request = dataset_request(record.symbols, periods, target, training)
     folder = shop.folder / f"again-{record.version}"
     try:
-        build(shop.log, shop.shards, request, shop.registry, folder)
+        build(shop.log, shop.shards, request, registry, folder)
         return train(Request(rows_of(folder, "train", record.features), rows_of(folder, "validation", record.features),
                              record.features, target, training))  # fmt: skip
     finally:

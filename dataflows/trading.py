@@ -1,4 +1,5 @@
-"""The ``trading`` flow: events in; feature vectors, decisions, signals and what the paper exchange does out."""
+"""The ``trading`` flow: events in; feature vectors, decisions, signals, what the paper exchange does, and how good the
+data are, out."""
 
 from functools import partial
 
@@ -18,29 +19,42 @@ from operators.market import MarketStage
 from operators.online.models import NO_MODELS, Models
 from operators.online.stage import OnlineStage
 from operators.paper.stage import PaperBack, PaperFront
+from operators.quality.stage import LOOKBACK, QualityStage
 from operators.trading.quotes import Quotes
 from operators.trading.stage import AccountStage
 
 NAME = "trading"
 WRITES = (
-    "quality", "commands", "dead-letters", "predictions", "models", "decisions", "signals", "account", "checkpoints",
-    "features",
+    "quality", "quality-minutes", "commands", "dead-letters", "predictions", "models", "decisions", "signals",
+    "account", "checkpoints", "registries", "features",
 )  # fmt: skip
-COMPARED = ("features", "quality", "predictions", "models", "decisions", "signals", "account", "checkpoints")
+COMPARED = (
+    "features",
+    "quality",
+    "quality-minutes",
+    "predictions",
+    "models",
+    "decisions",
+    "signals",
+    "account",
+    "checkpoints",
+    "registries",
+)
 AWAKE = 2
 """The market stage forgets by itself, and quotes are of the last moment."""
 
 
 def stages(features: FeatureSet, cursor: Cursor, models: Models = NO_MODELS) -> list[Stage]:
-    """Exits come before entries: what closes a position must not wait for what opens one."""
-    market = MarketStage(features, cursor)
+    """Exits come before entries: what closes a position must not wait for what opens one. Quality comes behind all."""
+    market = MarketStage(features, cursor, follows=True)
     quotes = Quotes(market)
     front = PaperFront(cursor, quotes)
     account = AccountStage(cursor, quotes)
     online = OnlineStage(cursor, quotes, account, models)
     exits = ExitsStage(cursor, quotes, account)
     decide = DecideStage(cursor, quotes, account, online)
-    remembering: list[Stage] = [quotes, front, account, online, exits, decide, PaperBack(front)]
+    quality = QualityStage(cursor, market)
+    remembering: list[Stage] = [quotes, front, account, online, exits, decide, PaperBack(front), quality]
     return [market, *remembering, CheckpointStage(cursor, quotes, remembering)]
 
 
@@ -51,7 +65,7 @@ def engine(features: FeatureSet, shard: int, models: Models = NO_MODELS) -> Engi
 
 def lookback(features: FeatureSet) -> int:
     """How far back, in microseconds, the market stage must be fed before the others may rest on it."""
-    return MarketStage(features, Cursor(0)).lookback
+    return max(MarketStage(features, Cursor(0)).lookback, LOOKBACK)
 
 
 def layouts(features: FeatureSet) -> tuple[str, str]:

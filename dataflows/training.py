@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from connectors.code import code_digest
 from dataflows.asking import NothingToTest
+from dataflows.registries import registry_at
 from dataflows.retrain_range import dataset_request, spans
 from dataflows.trial import CANDIDATE, trial
 from dataflows.workshop import Workshop
@@ -57,6 +58,7 @@ class Making:
         self.symbols = (symbol,) if symbol else strategy.symbols
         self.newest = newest
         self.champion = champion
+        self.registry = registry_at(shop.log, shop.registry, newest)
         self.folder = shop.folder / f"{strategy.strategy}-{newest}"
         self.watch = Watch()
 
@@ -67,7 +69,7 @@ class Making:
         request = dataset_request(self.symbols, periods, learning.target, learning.training)
         self.folder.mkdir(parents=True, exist_ok=True)
         metadata = build(
-            self.shop.log, self.shop.shards, request, self.shop.registry, self.folder / "rows", progress=self._built
+            self.shop.log, self.shop.shards, request, self.registry, self.folder / "rows", progress=self._built
         )
         trained, evaluations = self._train(metadata)
         record = self._record(trained, metadata, evaluations, trigger)
@@ -121,6 +123,7 @@ class Making:
     ) -> ModelRecord:
         training = self.strategy.learning.training
         warning = decisive({name: evaluations[name] for name in ("validation", "test")}).warning
+        meanings = FeatureSet.compile(self.registry).meanings
         notes = [*trained.notes, *metadata.notes, *([f"judged by the validation split: {warning}"] if warning else [])]
         return trained.record(
             version=self.shop.version(self.newest),
@@ -136,6 +139,7 @@ class Making:
             trigger=trigger,
             metrics={name: found.metrics() for name, found in evaluations.items()},
             notes=tuple(notes),
+            meanings={name: meanings[name] for name in metadata.features},
         )
 
     def _tried(self, record: ModelRecord, trained: Trained) -> ModelRecord:
@@ -147,7 +151,7 @@ class Making:
             found = trial(
                 self.shop.log,
                 self.shop.shards,
-                FeatureSet.compile(self.shop.registry),
+                FeatureSet.compile(self.registry),
                 self.strategy,
                 InForce(record.version, record.sha256),
                 self.champion,

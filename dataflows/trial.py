@@ -54,9 +54,9 @@ def trial(
     """Trading metrics of ``strategy`` over the events received in [first, last), by variant.
 
     The variants are ``candidate``, ``champion`` (only where there is one), ``warmup`` and ``buy_and_hold``. The
-    strategy trades alone, enabled, on paper, with the terms of the log's account; whatever models the log itself
-    activates do not count. The same arguments on the same log give the same figures. The version ``online`` begins
-    untaught at ``first``.
+    strategy trades alone, enabled, on paper, with the terms of the log's account; whatever models and registries the
+    log itself activates do not count. The same arguments on the same log give the same figures. The version
+    ``online`` begins untaught at ``first``.
 
     Args:
         log: where the events are, on ``shards`` shards.
@@ -116,7 +116,8 @@ def as_tried(strategy: Strategy, model: InForce | None) -> Strategy:
 
 def _question(strategy: Strategy, model: InForce | None, first: int, last: int) -> Question:
     tried = as_tried(strategy, model)
-    return Question(_at(first), _at(last), [tried], frozenset(), tuple, ACCOUNT, "trial", {strategy.strategy: model})
+    models = {strategy.strategy: model}
+    return Question(_at(first), _at(last), [tried], frozenset(), tuple, ACCOUNT, "trial", models, own_registry=True)
 
 
 def _at(time: int) -> Place:

@@ -21,7 +21,7 @@ class Workshop:
 
     Args:
         log: with the topics ``events`` and ``features`` on ``shards`` shards.
-        registry: the features.
+        registry: the features, where the log activates no others.
         models: where the files of models go.
         folder: for datasets and backtests in the making; they are removed afterwards.
         register: stores a record, and how many seconds it took, where others look for models.

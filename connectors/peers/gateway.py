@@ -13,14 +13,16 @@ SERVICE = "lockstep"
 """Who asks; the gateway groups subscriptions by it."""
 
 
-async def subscribe_all(peer: Peer, symbols: Sequence[str], backoff: Backoff | None = None) -> int:
+async def subscribe_all(
+    peer: Peer, symbols: Sequence[str], backoff: Backoff | None = None, channels: Sequence[str] = CHANNELS
+) -> int:
     """Create a subscription for every symbol and channel, each tried again until the gateway takes it; how many.
 
     They are never cancelled, so that the queues collect while nobody reads them. Asking for one that exists changes
     nothing.
     """
     backoff = backoff or Backoff(first=0.5, longest=30.0)
-    wanted = [(symbol, channel) for symbol in symbols for channel in CHANNELS]
+    wanted = [(symbol, channel) for symbol in symbols for channel in channels]
     count = len(wanted)
     while wanted:
         failed = []

@@ -5,18 +5,18 @@ from typing import LiteralString
 
 import psycopg
 
-GROWING: tuple[LiteralString, ...] = ("decisions", "predictions")
+GROWING: tuple[LiteralString, ...] = ("decisions", "predictions", "quality_records", "data_quality_metrics")
 """Tables with ``id`` and ``created_at`` of which only the newest days are kept."""
 AT_ONCE = 5_000
 """Rows that one statement removes: it is over before anybody waits for it."""
 
 
-def prune(connection: psycopg.Connection, days: float) -> dict[str, int]:
+def prune(connection: psycopg.Connection, days: float, tables: tuple[LiteralString, ...] = GROWING) -> dict[str, int]:
     """Remove what was stored more than ``days`` days ago, a part at a time; how many rows of which tables are gone.
 
     Counted from when a row was written, not from the log's time: a recorded session would be gone at once.
     """
-    return {table: gone for table in GROWING if (gone := _prune(connection, table, days))}
+    return {table: gone for table in tables if (gone := _prune(connection, table, days))}
 
 
 def _prune(connection: psycopg.Connection, table: LiteralString, days: float) -> int:

@@ -19,7 +19,7 @@ def progressive(rows: Rows, label: np.ndarray, horizon: int, settings: Online) -
 
     One pipeline goes through all of them, so it has learnt from everything before each fold's test rows.
     """
-    learner = Learner(settings, rows.names)
+    learner = Learner(settings, dict.fromkeys(rows.names, ""))
     found = np.empty((len(rows), 3))
     values = [[None if value != value else value for value in row] for row in rows.values.tolist()]
     ripe = (rows.ts + horizon * SECOND).tolist()

@@ -21,6 +21,7 @@ class OpenedModel:
         self.version = record.version
         self.features = record.features
         self.feature_registry_version = record.feature_registry_version
+        self.meanings: Mapping[str, str] = record.meanings
         self.target = record.target
 
     def probabilities(self, features: Mapping[str, float | None]) -> dict[str, float]:

@@ -90,6 +90,7 @@ SAYS: Mapping[tuple[str, ...], tuple[list[str], int, Callable[[Any], bool]]] = {
     ("log", "describe"): (["events"], 0, rows("shard", "start", "end")),
     ("log", "copy"): (["events", "--to-sqlite", "{tmp}"], 0, rows("shard", "records")),
     ("migrate", "status"): ([], 0, rows("number", "name", "state")),
+    ("exchange",): (["--source", "demo"], 0, has("address", "clock_ahead_ms", "symbols")),
     ("settings",): ([], 0, rows("name", "value", "source")),
     ("models", "list"): ([], 0, lambda found: found == []),  # nothing was trained yet
     ("models", "history"): ([], 0, lambda found: found == []),
@@ -98,7 +99,15 @@ SAYS: Mapping[tuple[str, ...], tuple[list[str], int, Callable[[Any], bool]]] = {
     ("requirements",): (["--record", "{tmp}/record.json"], 0, has("FS-SC-001")),
 }
 """Arguments, exit code and shape of what each verb prints with --json."""
-ELSEWHERE = {("up",), ("explain",), ("bridge",), ("study",), ("models", "show"), ("models", "at")}
+REGISTRY = [
+    "activate", "compare", "create", "history", "list", "reload", "rollback", "show", "sync", "usage", "validate",
+]  # fmt: skip
+ELSEWHERE = {
+    ("up",), ("explain",), ("bridge",), ("study",), ("models", "show"), ("models", "at"), ("features", "profile"),
+    *(("registry", verb) for verb in REGISTRY),
+    *(("backfill", verb) for verb in ("fetch", "list", "retry", "status")),
+    *(("quality", verb) for verb in ("minutes", "records", "report")),
+}  # fmt: skip
 """Tested with what they do."""
 
 

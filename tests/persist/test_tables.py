@@ -15,6 +15,8 @@ from tests.persist.written import SECOND, START, execution, signal, story, write
 OURS = {
     "decisions", "order_events", "position_events", "strategy_settings", "read_positions", "refused_records",
     "dataset_building_metrics", "models_in_force", "model_changes", "predictions", "model_scores",
+    "feature_registry_changes", "data_quality_metrics", "data_quality_reports", "quality_records", "backfill_jobs",
+    "feature_computation_metrics", "api_endpoint_metrics",
 }  # fmt: skip
 BRIDGE = {"bridge_orders", "bridge_positions"}
 CONTRACT = {
@@ -74,6 +76,7 @@ DOCUMENTED = {
         ("train_records", "integer", False), ("validation_records", "integer", False),
         ("test_records", "integer", False), ("feature_registry_version", "V(50)", N),
         ("split_strategy", "V(50)", False), ("trace_id", "V(100)", False), ("created_at", "TS", N),
+        ("figures", "jsonb", False),
     ],
 }  # fmt: skip
 
@@ -128,7 +131,7 @@ def shared(database_url: str) -> Iterator[str]:
             connection.execute(made)  # type: ignore[arg-type]
         connection.execute("alter table datasets drop column metadata, drop column priority")
         for table in OURS:
-            connection.execute(f"drop table {table}")  # type: ignore[arg-type]
+            connection.execute(f"drop table if exists {table}")  # type: ignore[arg-type]
         for table in CONTRACT:
             connection.execute(f"comment on table {table} is null")  # type: ignore[arg-type]
         connection.execute("alter table trading_signals add column their_own text default 'x'")

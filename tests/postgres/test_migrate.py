@@ -6,9 +6,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
+from connectors.postgres import registry_versions as table
 from connectors.postgres.migrate import MigrationError, Migrator, Status, read_migrations
-from connectors.postgres.registry_versions import record_loaded
 
 TABLES = """
 select table_name, column_name, data_type, is_nullable, column_default
@@ -167,16 +168,18 @@ def test_a_folder_that_breaks_the_rules_is_refused(tmp_path: Path, files: dict[s
 def test_exactly_the_registry_loaded_last_is_active(database_url: str) -> None:
     """Times are UTC without a zone, whatever the session's zone is; the version before is remembered."""
     Migrator(database_url).up()
-    for version in ("1.0.0", "1.1.0", "1.1.0"):
-        record_loaded(database_url, version, {"version": version}, f"config/{version}.yaml")
-
-    with psycopg.connect(database_url, options="-c timezone=Asia/Tokyo") as connection:
+    zone = {"options": "-c timezone=Asia/Tokyo", "row_factory": dict_row}
+    with psycopg.connect(database_url, **zone) as connection:  # type: ignore[arg-type]
+        for version in ("1.0.0", "1.1.0", "1.1.0"):
+            config = {"version": version}
+            table.synchronise(connection, version, config, version, [], f"config/{version}.yaml", None, "file")
+            table.loaded(connection, version, config, version)
         rows = connection.execute(
-            "select version, is_active, previous_version, config->>'version', file_path, "
-            "abs(extract(epoch from loaded_at - (now() at time zone 'utc'))) < 600 "
+            "select version, is_active, previous_version, config->>'version' as said, file_path, "
+            "abs(extract(epoch from loaded_at - (now() at time zone 'utc'))) < 600 as now "
             "from feature_registry_versions order by version"
         ).fetchall()
-    assert rows == [
+    assert [tuple(row.values()) for row in rows] == [
         ("1.0.0", False, None, "1.0.0", "config/1.0.0.yaml", True),
         ("1.1.0", True, "1.0.0", "1.1.0", "config/1.1.0.yaml", True),
     ]
