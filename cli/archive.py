@@ -39,7 +39,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Archive the events of the log until Ctrl-C, exactly once; compact and expire what is due now and then."""
-    from cli.persist import asked_to_stop
+    from cli.asked_to_stop import asked_to_stop
     from cli.topics import create_topics
     from cli.workshop import gently
     from connectors.measures import Measures as Counted
@@ -84,7 +84,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def compact(as_json: AsJson = False) -> None:
-    """Make one file of many small ones, also of the day that goes on; ``run`` does so when it is worth it."""
+    """Make one file of many small ones, also of the day that goes on; run does so when it is worth it."""
     from connectors.archive.compaction import compact as compact_files
     from connectors.archive.space import need
 
@@ -109,7 +109,7 @@ def expire(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move or delete what is too old, except what is being read; ``run`` does so every hour."""
+    """Move or delete what is too old, except what is being read; run does so every hour."""
     from connectors.archive import retention
 
     with the_archive() as (context, catalogue):

@@ -2,13 +2,11 @@
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -18,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.asked_to_stop import asked_to_stop
 from cli.backfill_parts import coverage_of, market_of, refuse_when_off
 from cli.context import Context, Exit, UserError
 from cli.topics import create_topics
@@ -139,13 +138,7 @@ def work(
     until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits.")] = False,
 ) -> None:
     """Work off the jobs that wait, the oldest first, until Ctrl-C; run-dataflow does so by itself."""
-    stop = Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
+    stop = asked_to_stop()
     with Context() as context:
         refuse_when_off(context)
         market_of(context)

@@ -1,14 +1,12 @@
 """``lockstep datasets``: ask for datasets, look at them, build them, and let them go."""
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -17,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.asked_to_stop import asked_to_stop
 from cli.context import Context, Exit, UserError
 from cli.registries import registry_of
 from cli.sources import FromKept, Kept
@@ -55,7 +54,7 @@ def build(
     workers: Workers = None,
     source: FromKept = Kept.log,
 ) -> None:
-    """Ask for a dataset. ``lockstep learn`` builds it, or this command with --wait."""
+    """Ask for a dataset. lockstep learn builds it, or this command with --wait."""
     with Context() as context, connected(context) as connection:
         from learning.builds import table
 
@@ -146,14 +145,8 @@ def work(
     workers: Workers = None,
     source: FromKept = Kept.log,
 ) -> None:
-    """Build what waits, the most urgent first, until Ctrl-C; ``lockstep learn`` does so by itself."""
-    stop = Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
+    """Build what waits, the most urgent first, until Ctrl-C; lockstep learn does so by itself."""
+    stop = asked_to_stop()
     with Context() as context:
         Migrator(context.database_url()).up()
         work_off(context, until_empty, stop, workers, source)

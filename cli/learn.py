@@ -12,9 +12,9 @@ import structlog
 import typer
 
 from cli.alone import alone
+from cli.asked_to_stop import asked_to_stop
 from cli.context import Context, amqp_url
 from cli.flow import WAIT_FOR_LEASE, log_name, shards_of
-from cli.persist import asked_to_stop
 from cli.processes import HURRY, Processes
 from cli.registries import registry_of
 from cli.sources import FromKept, Kept

@@ -1,14 +1,12 @@
 """``lockstep persist``: what was decided and done, into PostgreSQL."""
 
-import signal
-from threading import Event
-from types import FrameType
 from typing import Annotated
 
 import psycopg
 import structlog
 import typer
 
+from cli.asked_to_stop import asked_to_stop
 from cli.context import Context, Exit, UserError
 from cli.flow import WAIT_FOR_LEASE, log_name
 from cli.topics import create_topics
@@ -54,18 +52,6 @@ def persist(
         log.close()
     stored, refused = (sum(counts.values()) for counts in (work.tally.stored, work.tally.refused))
     structlog.get_logger().info("persist.done", stored=stored, refused=refused)
-
-
-def asked_to_stop() -> Event:
-    """Set by the first SIGINT or SIGTERM: what was taken is still written."""
-    stop = Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
-    return stop
 
 
 def store(work: Persist) -> None:
