@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from operators.decide import DecideStage, Forecast
+from operators.market import REMEMBERED
 from schemas.codec import decode_vector
 from schemas.decision import Decision
 from schemas.market import Gap, Ticker
@@ -394,10 +395,10 @@ def test_a_market_that_falls_silent_is_told_once():
 
 
 def test_a_symbol_that_the_market_stage_forgot_is_forgotten():
-    """After a whole look-back of silence; the state does not grow with every symbol that ever was."""
+    """After a silence longer than any look-back; the state does not grow with every symbol that ever was."""
     chain = ran(eager(), seconds=3)
     assert chain.decide.seen == {"BTCUSDT": False}
-    end = chain.market.lookback // SECOND + 120
+    end = REMEMBERED // SECOND + 120
     chain.feed(*(trade(second, symbol="ETHUSDT") for second in range(4, end, 30)), tick(end))
 
     assert chain.market.symbols.keys() == {"ETHUSDT"}
