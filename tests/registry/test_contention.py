@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,11 @@ from connectors.postgres.stored import Stored
 from dataflows.persist import Persist
 from learning.registries import activation
 from learning.registries.activation import activate, rollback
-from learning.registries.errors import (
-    ActivationFailed,
-    Busy,
-)
+from learning.registries.errors import ActivationFailed, Busy
 from learning.registries.where import LEASE, Where
 from schemas.codec import encode
 from tests.registry.conftest import SHARDS, on_log
 from tests.registry.told import actions, active
-
-Put = Callable[..., Path]
 
 
 @pytest.mark.req("TK-RG-08", "FS-FR-060")
