@@ -95,11 +95,11 @@ def asked(
     """The question; an asset is known in capitals.
 
     Raises:
-        HTTPException: 422 when the time ends before it begins.
+        HTTPException: 400 when the time ends before it begins.
     """
     begin, end = (None if moment is None else naive(moment) for moment in (since, until))
     if begin and end and end < begin:
-        raise HTTPException(422, f"until ({written(end)}) lies before since ({written(begin)})")
+        raise HTTPException(400, f"until ({written(end)}) lies before since ({written(begin)})")
     name = asset.upper() if asset else None
     return Asked(strategy_id=strategy_id, asset=name, since=begin, until=end, limit=limit, offset=offset)
 

@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,3 +26,15 @@ def _plain_logging() -> Iterator[None]:
     structlog.reset_defaults()
     yield
     structlog.reset_defaults()
+
+
+COLLECTED_AT = gc.get_threshold()
+
+
+@pytest.fixture(autouse=True)
+def _garbage_is_collected() -> Iterator[None]:
+    """A flow run inside the test process has it collect garbage rarely, and so keep what tests leave open."""
+    yield
+    if gc.get_threshold() != COLLECTED_AT:
+        gc.set_threshold(*COLLECTED_AT)
+        gc.unfreeze()

@@ -62,6 +62,9 @@ class Bell:
         except OSError:
             self._socket.close()
             raise
+        # Not select(): it knows no descriptor above 1,023, and a program with many readers has more.
+        self._heard = select.poll()
+        self._heard.register(self._socket, select.POLLIN)
 
     def rung(self) -> bool:
         """Whether it rang since the last call."""
@@ -75,7 +78,7 @@ class Bell:
 
     def wait(self, timeout: float) -> bool:
         """Sleep until it rings (true; the ring stays to be heard) or ``timeout`` seconds passed."""
-        return bool(select.select([self._socket], [], [], timeout)[0])
+        return bool(self._heard.poll(timeout * 1000))
 
     def close(self) -> None:
         """Take the bell down, and the folder with the last one."""

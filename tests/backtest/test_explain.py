@@ -74,7 +74,7 @@ def test_a_signal_of_another_registry_names_the_registry(paper, monkeypatch):
     signal = signals(paper.log())[0]
     monkeypatch.setitem(paper.settings, "LOCKSTEP_REGISTRY", "1.0.0")
 
-    assert "made with feature registry full-1, the settings name 1.0.0" in paper.run(
+    assert "made with feature registry full-1; by settings and log 1.0.0 was in force" in paper.run(
         "explain", signal.signal_id, code=4
     )
 

@@ -105,6 +105,7 @@ REGISTRY = [
 ELSEWHERE = {
     ("up",), ("explain",), ("bridge",), ("study",), ("models", "show"), ("models", "at"), ("features", "profile"),
     *(("registry", verb) for verb in REGISTRY),
+    *(("archive", verb) for verb in ("compact", "expire", "restore", "run", "status", "verify")),
     *(("backfill", verb) for verb in ("fetch", "list", "retry", "status")),
     *(("quality", verb) for verb in ("minutes", "records", "report")),
 }  # fmt: skip
