@@ -76,7 +76,7 @@ def create_app(
         summary="Features, datasets and models, decisions, signals and positions, and how the system is.",
         docs_url=None,
         redoc_url=None,
-        responses={code: {"model": Error} for code in (401, 422, 500)},
+        responses={code: {"model": Error} for code in (400, 401, 422, 500)},
         middleware=[
             Middleware(Trace),
             Middleware(RequestLog),
