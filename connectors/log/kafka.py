@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from connectors.log import Cleanup, LogError, LogUnavailable, NewRecord, TopicInfo, UnknownTopic
@@ -52,8 +52,7 @@ class KafkaLog:
         self._lock = threading.RLock()
         self._topics: dict[str, TopicInfo] = {}
         self._channel: Channel | None = None
-        self._admin = AdminClient(self._settings | {"error_cb": self._heard}, logger=LOGGER)
-        self._asking = consumer({**self._settings, "fetch.wait.max.ms": 10, "error_cb": self._heard})
+        self._admin, self._asking = self._clients()
 
     def create(self, topic: str, shards: int, cleanup: Cleanup = "delete", retention_ms: int | None = None) -> None:
         settings = {
@@ -66,7 +65,7 @@ class KafkaLog:
             self._admin.create_topics([new], request_timeout=ASK_SECONDS, operation_timeout=ASK_SECONDS)[topic].result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise self._explain(error, f"topic {topic}") from error
+                raise self._give_up(self._explain(error, f"topic {topic}")) from error
         there = self._until_led(topic)
         if there != shards:
             raise LogError(
@@ -145,6 +144,22 @@ class KafkaLog:
                 self._channel = None
             self._asking.close()
 
+    def _clients(self) -> tuple[AdminClient, Consumer]:
+        """The clients that ask."""
+        settings = self._settings | {"error_cb": self._heard}
+        return AdminClient(settings, logger=LOGGER), consumer(settings | {"fetch.wait.max.ms": 10})
+
+    def _give_up(self, failure: LogError) -> LogError:
+        """Where the cluster is away the next question gets new clients: old ones may never connect again.
+
+        See ``KafkaReader``.
+        """
+        if isinstance(failure, LogUnavailable):
+            with self._lock:
+                self._asking.close()
+                self._admin, self._asking = self._clients()
+        return failure
+
     def _open_channel(self) -> Channel:
         """The producer in use, or a new one in place of one that failed."""
         with self._lock:
@@ -201,7 +216,7 @@ class KafkaLog:
                 found[resource.name] = {name: entry.value for name, entry in future.result().items()}
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                    raise self._explain(error, f"topic {resource.name}") from error
+                    raise self._give_up(self._explain(error, f"topic {resource.name}")) from error
                 found[resource.name] = {}
         return found
 
@@ -242,15 +257,16 @@ class KafkaLog:
                     young = isinstance(failure, UnknownTopic) and topic in self._topics
                     passing = isinstance(failure, LogUnavailable) or young
                     if not passing or time.monotonic() > deadline:
-                        raise failure from error
+                        raise self._give_up(failure) from error
                     time.sleep(0.05)
 
     def _explain(self, error: KafkaException, place: str) -> LogError:
         failure = explain(error.args[0], place)
         if not isinstance(failure, LogUnavailable):
             return failure
-        for client in (self._admin, self._asking):
-            client.poll(0)  # calls _heard with what it could not tell otherwise
+        with self._lock:
+            for client in (self._admin, self._asking):
+                client.poll(0)  # calls _heard with what it could not tell otherwise
         return LogUnavailable(f"{failure}{self._last_error}")
 
     def _heard(self, error: KafkaError) -> None:

@@ -28,6 +28,10 @@ FIXED: dict[str, Any] = {
 }
 NOT_THERE = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 AT_THE_END = KafkaError._PARTITION_EOF
+SILENCE = 10.0
+"""Seconds without a record after which a reader makes sure of its client."""
+ANSWER = 1.0
+"""Seconds within which the client must then say where the shard ends."""
 
 
 def consumer(settings: Mapping[str, Any]) -> Consumer:
@@ -36,18 +40,22 @@ def consumer(settings: Mapping[str, Any]) -> Consumer:
 
 
 class KafkaReader:
-    """A reader of one shard. librdkafka fetches ahead in the background; ``poll`` takes what is there."""
+    """A reader of one shard. librdkafka fetches ahead in the background; ``poll`` takes what is there.
+
+    A client that falls silent is replaced: a broker that is stopping may tell it that the cluster has no brokers at
+    all, and then librdkafka (seen with 2.16) never connects to any again, without an error.
+    """
 
     def __init__(self, settings: Mapping[str, Any], topic: str, shard: int, offset: int) -> None:
         self.position = offset
         self._place = f"topic {topic}, shard {shard}"
-        self._partition = TopicPartition(topic, shard, offset)
+        self._settings = settings
+        self._partition = TopicPartition(topic, shard)
         self._held: list[Message] = []
         self._failure: LogError | None = None
         self._misplaced = False
         self._end_seen = 0
-        self._consumer = consumer(settings)
-        self._consumer.assign([self._partition])
+        self._consumer = self._connected()
 
     def poll(self, limit: int) -> list[Record]:
         return [_record(message) for message in self._take(limit)]
@@ -72,12 +80,34 @@ class KafkaReader:
             messages += self._sort(self._consumer.consume(limit - len(messages), 0))
         if messages:
             self.position = cast(int, messages[-1].offset()) + 1
+            self._heard = time.monotonic()
         elif self._failed():
             raise self._failure or self._out_of_range()
+        elif time.monotonic() - self._heard > SILENCE:
+            self._make_sure()
         if not self._held:
             # Between the last record and the end lies what was compacted away, or is the broker's own.
             self.position = max(self.position, self._end_seen)
         return messages
+
+    def _connected(self) -> Consumer:
+        """A client that reads on at ``position``."""
+        self._heard = time.monotonic()
+        client = consumer(self._settings)
+        client.assign([TopicPartition(self._partition.topic, self._partition.partition, self.position)])
+        return client
+
+    def _make_sure(self) -> None:
+        """Replace a client that does not answer, or gave nothing although something is there."""
+        try:
+            _, end = self._consumer.get_watermark_offsets(self._partition, timeout=ANSWER)
+        except KafkaException:
+            end = None
+        self._heard = time.monotonic()
+        if end is None or end > self.position:
+            LOGGER.info("%s: silent at offset %d of %s: reading on with a new client", self._place, self.position, end)
+            self._consumer.close()
+            self._consumer = self._connected()
 
     def _failed(self) -> bool:
         return self._misplaced or self._failure is not None

@@ -2,15 +2,16 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from connectors.log import LogError, LogUnavailable, NewRecord, kafka, open_log
+from connectors.log import LogError, LogUnavailable, NewRecord, kafka, kafka_reader, open_log
+from connectors.log.kafka import KafkaLog
 from connectors.log.kafka_producer import Channel, KafkaWriter
-from connectors.log.kafka_reader import KafkaReader
+from connectors.log.kafka_reader import KafkaReader, consumer
 from tests.log.home import HANG, SOME_TIME, Home, read, read_all, record
 from tests.log.mock_cluster import INIT_PRODUCER_ID, PRODUCE, MockCluster, library, mock_cluster
 
@@ -157,6 +158,77 @@ def test_a_broker_that_was_away_for_a_moment_is_not_noticed(mock: MockCluster, c
     one.flush()
 
     assert written(mock) == [b"1", b"2", b"3"]
+
+
+NOWHERE: dict[str, str | int | float] = {"bootstrap.servers": "127.0.0.1:1"}
+"""A client that never gets through: so is one that a stopping broker told that there are no brokers."""
+
+
+def gives_nothing(reader: KafkaReader) -> None:
+    """Its client answers, but fetches no longer."""
+    reader._consumer.unassign()
+
+
+def answers_nothing(reader: KafkaReader) -> None:
+    """Its client has no broker to ask."""
+    reader._consumer.close()
+    reader._consumer = consumer(NOWHERE)
+
+
+@pytest.mark.parametrize("silence", [gives_nothing, answers_nothing])
+def test_a_reader_whose_client_fell_silent_reads_on_with_another(
+    mock: MockCluster, channel: Channel, monkeypatch: pytest.MonkeyPatch, silence: Callable[[KafkaReader], None]
+) -> None:
+    """Where it was, each record once."""
+    monkeypatch.setattr(kafka_reader, "SILENCE", 0.3)
+    one = writer(channel)
+    one.send(numbers(1, 2))
+    reader = KafkaReader({"bootstrap.servers": mock.bootstrap}, "t", 0, 0)
+    found = read(reader, 2)
+    silence(reader)
+    one.send(numbers(3, 4))
+    found += read(reader, 2)
+    reader.wait(1.0)
+    found += reader.poll(10)
+    reader.close()
+
+    assert [record.value for record in found] == [b"1", b"2", b"3", b"4"]
+
+
+def test_a_client_that_answers_and_has_nothing_to_give_is_kept(
+    mock: MockCluster, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reader, "SILENCE", 0.1)
+    monkeypatch.setattr(kafka_reader, "ANSWER", HANG)
+    one = writer(channel)
+    one.send(numbers(1, 2))
+    one.flush()
+    reader = KafkaReader({"bootstrap.servers": mock.bootstrap}, "t", 0, 2)
+    client = reader._consumer
+    for _ in range(3):
+        assert not reader.wait(0.3)
+        assert reader.poll(10) == []
+
+    assert reader._consumer is client
+    reader.close()
+
+
+def test_a_log_whose_clients_fell_silent_asks_with_others(cluster: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question fails, as if the broker were away; the next is answered."""
+    log = cluster.open()
+    topic = cluster.topic()
+    log.create(topic, 1)
+    log.append(topic, 0, numbers(1))
+    assert isinstance(log, KafkaLog)
+    monkeypatch.setattr(kafka, "ASK_SECONDS", 0.5)
+    log._asking.close()
+    log._admin, log._asking = AdminClient(NOWHERE), consumer(NOWHERE)
+    with pytest.raises(LogUnavailable):
+        log.end(topic, 0)
+    monkeypatch.undo()
+
+    assert log.end(topic, 0) == 1
+    assert topic in [info.name for info in log.topics()]
 
 
 def test_nobody_at_the_address_is_an_error_that_says_so(embedded: Home, monkeypatch: pytest.MonkeyPatch) -> None:
