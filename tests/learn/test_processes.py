@@ -163,6 +163,8 @@ def test_the_trainer_and_the_daemon_may_be_killed_at_any_time(place: Place) -> N
     assert first.nice() == 19
     first.kill()
     wait_until(lambda: any(one.pid != first.pid for one in place.trainers()), "the second try", daemon)
+    for second in place.trainers():
+        second.suspend()  # a quick one could be done before its daemon is killed
     kill(daemon)
     wait_until(lambda: not place.trainers(), "the end of the orphan")
     assert place.answers() == []
