@@ -48,7 +48,7 @@ def vectors_of(log: Log, features: FeatureSet) -> list[FeatureVector]:
 
 def cost_of(model: OnlineModel, vectors: Sequence[FeatureVector], features: FeatureSet, rounds: int) -> Cost:
     """Of a pipeline on all features, after ``rounds`` times all vectors; the classes come at random."""
-    learner, random = Learner(Online(enabled=True, model=model), features.names), Random(1)
+    learner, random = Learner(Online(enabled=True, model=model), features.meanings), Random(1)
     predict, learn = 0.0, 0.0
     for _ in range(rounds):
         for vector in vectors:
