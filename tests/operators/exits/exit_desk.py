@@ -166,3 +166,10 @@ def holding(settings: Strategy, size: float = 1.0, entry: float = 100.0, **more:
     desk.feed(position(1, size), tick(1))
     assert desk.steps == []
     return desk
+
+
+FAST = {"debounce": 0.0}
+
+
+def problems(desk: Desk) -> list[str]:
+    return [record.problem for record in desk.quality]
