@@ -69,3 +69,7 @@ def read_all(log: Log, topic: str, shard: int = 0, offset: int | None = None) ->
             reader.wait(0.1)
     reader.close()
     return found
+
+
+def numbers(*values: int) -> list[NewRecord]:
+    return [record(b"%d" % n) for n in values]
